@@ -1,0 +1,46 @@
+"""One table, written for the terminal and for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under optional headers, with a caption above.
+
+    The first column names its row, so HTML marks it as a row header.
+    """
+
+    caption: str
+    rows: Sequence[Sequence[str]]
+    headers: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        lines = [self.headers, *self.rows] if self.headers else list(self.rows)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = [
+            "  ".join(
+                cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+            ).rstrip()
+            for line in lines
+        ]
+        if self.headers:
+            padded.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join([self.caption, *padded])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.headers)
+        body = "".join(
+            f'<tr><th scope="row">{escape(first)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+            + "</tr>"
+            for first, *rest in self.rows
+        )
+        thead = f"<thead><tr>{head}</tr></thead>" if head else ""
+        return (
+            f"<table><caption>{escape(self.caption)}</caption>"
+            f"{thead}<tbody>{body}</tbody></table>"
+        )
