@@ -7,6 +7,8 @@ are equal, or one of them is 1, or one is missing. No other case works.
 """
 
 # curriculum: C4.9
+import textwrap
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -89,7 +91,7 @@ try:
     ag.tensors.explain_broadcast((3,), (3, 2))
 except ValueError as error:
     advice = str(error)
-    print(advice)
+    print(textwrap.fill(advice, 72))
 
 # %%
 # **When nothing fails and it is wrong all the same.** A model gives (4, 1),
@@ -112,10 +114,8 @@ print(f"mean square {right:.2f}")
 
 for i, a in enumerate(sizes.values()):
     for j, b in enumerate(sizes.values()):
-        rule = a == b or {a, b} & {(), (1,)}
-        assert bool(fits[i, j]) == bool(rule)
-mended = torch.ones(3).unsqueeze(-1) + torch.ones(3, 2)
+        assert fits[i, j] == (a == b or bool({a, b} & {(), (1,)}))
 assert "operand 1 .unsqueeze(-1)" in advice
-assert mended.shape == (3, 2)
+assert (torch.ones(3).unsqueeze(-1) + torch.ones(3, 2)).shape == (3, 2)
 assert right == 0 < wrong
 plt.show()

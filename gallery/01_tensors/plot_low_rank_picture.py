@@ -21,8 +21,7 @@ device = ag.preferred_device()
 
 A = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], device=device)
 U, S, Vh = torch.linalg.svd(A, full_matrices=False)
-print(f"singular values {S[0]:.4f}, {S[1]:.4f}")
-print((U * S @ Vh).cpu())
+print(f"singular values {S[0]:.4f}, {S[1]:.4f}\n{(U * S @ Vh).cpu()}")
 
 # %%
 # A portrait is a matrix too: the mean of its three colours, row by row.
@@ -56,8 +55,7 @@ fig.set_label(
 # No other matrix of the same rank comes nearer: the error is exactly what
 # the dropped singular values leave behind (Eckart and Young, 1936).
 
-sigma = torch.linalg.svdvals(picture)
-left = sigma.square().flip(0).cumsum(0).flip(0)
+left = torch.linalg.svdvals(picture).square().flip(0).cumsum(0).flip(0)
 theory = (left / left[0]).sqrt()
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
@@ -75,9 +73,8 @@ fig.set_label(
 
 # %%
 # **Where it breaks.** The older ``torch.svd`` returns *V*; the newer
-# ``torch.linalg.svd`` returns *V* transposed. The documentation calls the
-# old one deprecated, but it does not warn. Take one for the other, and the
-# shapes may still fit:
+# ``torch.linalg.svd`` returns *V* transposed. The old one is deprecated in
+# its documentation, but does not warn. The shapes may fit all the same:
 
 U, S, V = torch.svd(picture)
 mixed_up = U * S @ V

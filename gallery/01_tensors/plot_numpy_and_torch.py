@@ -96,7 +96,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     single = s[:1].var()
 print(f"NumPy {a[:1].var()}, torch {single:.1f}")
-print(str(caught[0].message).split(" (")[0])
+print(str(caught[0].message).split(". ")[0])
 
 # %%
 # One more difference: from Python numbers torch makes float32, with about 7

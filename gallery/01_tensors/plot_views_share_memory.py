@@ -7,6 +7,8 @@ all the others change.
 """
 
 # curriculum: C4.2, C4.8
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -63,7 +65,7 @@ ag.describe(t.T)
 try:
     t.T.view(6)
 except RuntimeError as error:
-    print(error)
+    print(textwrap.fill(str(error), 72))
 
 # %%
 # ``reshape`` does it all the same, by copying, and says nothing. What is
