@@ -107,7 +107,7 @@ U, S, V = torch.svd(picture.mT)
 try:
     U * S @ V
 except RuntimeError as refusal:
-    print(refusal)
+    print(str(refusal).replace("x", " × "))
 
 # %%
 # The claims, from the values drawn.
