@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # public, unlisted
 from torch.nn.functional import pad
 
 from autodiff_guide._tables import Table
@@ -249,8 +250,7 @@ class _Black:
             raise
         if not require_tensor("fn's result", value).is_floating_point():
             raise TypeError(
-                f"fn's result: expected a floating-point tensor, got {value.dtype}; "
-                "whole numbers change in jumps and have no derivative"
+                f"fn's result: expected a floating-point tensor, got {value.dtype}"
             )
         return value.detach().double()
 
@@ -273,7 +273,7 @@ class _Black:
     def _or_nan(self, point: Tensor) -> Tensor:
         try:
             return self._at(point).detach().double().flatten()
-        except torch.linalg.LinAlgError:  # outside the domain, as NaN is elsewhere
+        except LinAlgError:  # outside the domain, as NaN is elsewhere
             return torch.full_like(self.here, torch.nan).flatten()
 
 
@@ -284,10 +284,10 @@ def _climb(black: _Black, sides: tuple[int, int], memory: int) -> NumericDerivat
     x, here = black.x, black.here
     shape = (*here.shape, *x.shape)
     if 0 in shape:
-        return NumericDerivative(*(x.new_empty(shape) for _ in range(3)))
+        return NumericDerivative(*x.new_empty(3, *shape))
     bytes_per_input = 8 * LEVELS * (2 * x.numel() + 8 * COLUMNS * here.numel())
     places = torch.arange(x.numel(), device=x.device)
-    chunks = places.split(max(1, memory // bytes_per_input))
+    chunks = torch.split(places, max(1, memory // bytes_per_input))
     parts = [_slopes(black, place, sides) for place in chunks]
     return NumericDerivative(
         *(torch.cat(part).T.reshape(shape) for part in zip(*parts, strict=True))
@@ -297,7 +297,7 @@ def _climb(black: _Black, sides: tuple[int, int], memory: int) -> NumericDerivat
 def _ladder(at: Tensor) -> Tensor:
     """Return ascending steps of shape ``(LEVELS, *at)``: powers of two, exact in x ± h.
 
-    They start low enough for a function of the input's own scale and for one of scale 1.
+    They start low enough for a function of the input's scale and for one of scale 1.
     """
     size = torch.where(at == 0, 1, at.abs())
     small = (size * 2.0**-20).clamp(max=2.0**-44)
@@ -323,7 +323,7 @@ def _slopes(
         if side:
             points = x.repeat(LEVELS, len(place), 1)
             points[:, torch.arange(len(place), device=x.device), place] = moved
-            values.append(black.rows(points.flatten(0, 1)).unflatten(0, moved.shape))
+            values.append(black.rows(points.flatten(0, 1)).reshape(*moved.shape, -1))
         else:
             values.append(here.expand(*moved.shape, -1))
     width, steps = (ends[0] - ends[1])[..., None], steps[..., None]

@@ -7,7 +7,7 @@ Functions in, functions out: ``grad(fn)`` is the function whose value is the gra
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import cast, overload
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from autodiff_guide._numeric import (
     numeric_derivative,
     one_sided_derivatives,
 )
-from autodiff_guide._validate import require_floating, require_tensor
+from autodiff_guide._validate import require_floating, require_like, require_tuple
 
 __all__ = [
     "NumericDerivative",
@@ -37,6 +37,12 @@ __all__ = [
 _unpack_dual: Callable[[Tensor], tuple[Tensor, Tensor | None]] = unpack_dual
 
 
+@overload
+def grad(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]: ...
+@overload
+def grad(
+    fn: Callable[..., Tensor], argnums: tuple[int, ...]
+) -> Callable[..., tuple[Tensor, ...]]: ...
 def grad(
     fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
 ) -> Callable[..., Tensor | tuple[Tensor, ...]]:
@@ -56,7 +62,7 @@ def grad(
     -------
     callable
         Takes the inputs of `fn`; returns a tensor of the input's shape, or for a tuple
-        `argnums` a tuple of them. It can be differentiated again.
+        `argnums` a tuple of them.
 
     Raises
     ------
@@ -86,6 +92,14 @@ def grad(
     return gradient
 
 
+@overload
+def value_and_grad(
+    fn: Callable[..., Tensor], argnums: int = 0
+) -> Callable[..., tuple[Tensor, Tensor]]: ...
+@overload
+def value_and_grad(
+    fn: Callable[..., Tensor], argnums: tuple[int, ...]
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
 def value_and_grad(
     fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
 ) -> Callable[..., tuple[Tensor, Tensor | tuple[Tensor, ...]]]:
@@ -101,8 +115,7 @@ def value_and_grad(
     Returns
     -------
     callable
-        Takes the inputs of `fn`; returns ``(value, gradient)``, the gradient as from
-        `grad`.
+        Takes the inputs of `fn`; returns ``(value, gradient)``.
 
     Raises
     ------
@@ -165,8 +178,7 @@ def jvp(
     TypeError
         If an input, a tangent or the result is not a floating-point tensor.
     ValueError
-        If tangents and inputs differ in number, shape or dtype, or the result is
-        detached from the inputs.
+        If tangents and inputs do not match, or the result is detached from the inputs.
 
     References
     ----------
@@ -178,15 +190,15 @@ def jvp(
     >>> jvp(torch.square, (torch.tensor([1.0, 2.0]),), (torch.tensor([1.0, 10.0]),))
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
-    _require_tuple("primals", primals)
-    _require_tuple("tangents", tangents)
+    require_tuple("primals", primals)
+    require_tuple("tangents", tangents)
     _require_inputs(primals, tuple(range(len(primals))))
     if len(tangents) != len(primals):
         raise ValueError(
             f"tangents: expected {len(primals)}, one an input, got {len(tangents)}"
         )
     for place, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
-        _require_like(f"tangent {place}", tangent, primal, "input")
+        require_like(f"tangent {place}", tangent, primal, "input")
 
     def followed(*inputs: Tensor) -> Tensor:
         value = require_floating("fn's result", fn(*inputs))
@@ -243,12 +255,18 @@ def vjp(
     value, raw = torch.func.vjp(lambda *inputs: _attached(fn(*inputs)), *primals)[:2]
 
     def pullback(cotangent: Tensor) -> tuple[Tensor, ...]:
-        _require_like("cotangent", cotangent, value, "value")
+        require_like("cotangent", cotangent, value, "value")
         return tuple(_follow(part, *primals) for part in raw(cotangent))
 
     return value, pullback
 
 
+@overload
+def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]: ...
+@overload
+def jacobian(
+    fn: Callable[..., Tensor], argnums: tuple[int, ...]
+) -> Callable[..., tuple[Tensor, ...]]: ...
 def jacobian(
     fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
 ) -> Callable[..., Tensor | tuple[Tensor, ...]]:
@@ -355,8 +373,8 @@ def _detached() -> ValueError:
 def _follow(derivative: Tensor, *inputs: Tensor) -> Tensor:
     """Return `derivative` linked to `inputs`, even where it happens to be constant.
 
-    A straight line has a constant gradient, in which torch keeps no trace of the input.
-    The link makes the second derivative a plain zero, not a detached result.
+    A line has a constant gradient, in which torch keeps no trace of the input. The
+    link makes the second derivative a plain zero, not a detached result.
     """
     for x in inputs:
         every = torch.ones_like(derivative, dtype=torch.bool)
@@ -380,20 +398,3 @@ def _require_inputs(inputs: tuple[object, ...], argnums: int | tuple[int, ...]) 
         if not -len(inputs) <= place < len(inputs):
             raise ValueError(f"argnums: expected 0 to {len(inputs) - 1}, got {place}")
         require_floating(f"input {place}", inputs[place])
-
-
-def _require_tuple(name: str, value: object) -> None:
-    if not isinstance(value, tuple):
-        raise TypeError(
-            f"{name}: expected a tuple of tensors, got {type(value).__name__}; "
-            f"for one input write ({name[:-1]},)"
-        )
-
-
-def _require_like(name: str, value: object, like: Tensor, role: str) -> None:
-    tensor = require_tensor(name, value)
-    if tensor.shape != like.shape or tensor.dtype != like.dtype:
-        raise ValueError(
-            f"{name}: expected shape {tuple(like.shape)} and {like.dtype}, as the "
-            f"{role}, got {tuple(tensor.shape)} and {tensor.dtype}"
-        )
