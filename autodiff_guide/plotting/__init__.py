@@ -1,10 +1,20 @@
 """Everything that draws: views of results computed elsewhere."""
 
 from autodiff_guide.plotting.cells import vector_jacobian_product
+from autodiff_guide.plotting.derivatives import (
+    error_curve,
+    gradient_field,
+    half_tangents,
+    tangent_line,
+)
 from autodiff_guide.plotting.tensors import broadcast, storage
 
 __all__ = [
     "broadcast",
+    "error_curve",
+    "gradient_field",
+    "half_tangents",
     "storage",
+    "tangent_line",
     "vector_jacobian_product",
 ]
