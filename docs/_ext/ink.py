@@ -121,10 +121,9 @@ def webp(fig, canvas_class):
         canvas_class(fig).print_figure(file, format="png", dpi=2 * PIXELS_PER_INCH)
     finally:
         fig.set_canvas(window)
-    image = Image.open(file).convert("RGBA")
+    image = Image.open(file)
     drawing, picture = io.BytesIO(), io.BytesIO()
-    palette = image.quantize(256, Image.Quantize.FASTOCTREE).convert("RGBA")
-    palette.save(drawing, "WEBP", lossless=True)
+    palette(image).save(drawing, "WEBP", lossless=True)
     if drawing.tell() <= HEAVIEST_DRAWING:
         return drawing.getvalue()
     image.save(picture, "WEBP", quality=85)
@@ -165,8 +164,7 @@ def html(fig, prefix):
         return element
     return "".join(
         f'<img class="guide-figure {theme}" style="width: {width(fig)}px" '
-        f'alt="{escape(alt(fig))}" src="data:image/webp;base64,'
-        f'{base64.b64encode(image).decode()}">'
+        f'alt="{escape(alt(fig))}" src="{data_uri(image)}">'
         for theme, image in twins(fig).items()
     )
 
@@ -176,10 +174,29 @@ def animation_html(animation):
     label = escape(alt(animation._fig))
     element = animation.to_jshtml(default_mode="once")
     element = re.sub(r"<link[^>]*>", "", element)  # a font of icons, from another host
+    element = re.sub(r"data:image/png;base64,([^\"]+)", light_frame, element)
     for icon, sign in SIGNS.items():
         element = element.replace(f'<i class="fa {icon}"></i>', sign)
     element = element.replace("<img ", f'<img class="dark-light" alt="{label}" ')
     return element.replace('type="range"', 'type="range" aria-label="Frame"')
+
+
+def light_frame(match):
+    """Return a frame of 256 colours in place of one that is several times as heavy."""
+    frame = base64.b64decode(match[1].replace("\\\n", ""))
+    file = io.BytesIO()
+    palette(Image.open(io.BytesIO(frame))).save(file, "WEBP", lossless=True)
+    return data_uri(file.getvalue())
+
+
+def palette(image):
+    return (
+        image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE).convert("RGBA")
+    )
+
+
+def data_uri(image):
+    return f"data:image/webp;base64,{base64.b64encode(image).decode()}"
 
 
 def width(fig):

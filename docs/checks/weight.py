@@ -1,8 +1,8 @@
 """Every page is light: what a first visit loads, compressed, stays within a budget.
 
 Counted are the page, its scripts, styles and images, and the fonts that formulas need
-where there are any; not the images for dark pages, which a browser leaves alone on light
-ones. The browser tests hold what Chromium really loads to the same budgets.
+where there are any; not the images for dark pages, which a browser leaves alone on
+light ones. The browser tests hold what Chromium really loads to the same budgets.
 """
 
 import gzip
