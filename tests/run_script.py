@@ -1,7 +1,7 @@
-"""Run one gallery script and report, as JSON, how long it took and what it left to say.
+"""Run one gallery script and report, as JSON, how long it took and what is missing.
 
-The script's figures are inspected as it ends: each needs a label, the words for those who
-do not see it; numbers along an axis need a name.
+The script's figures are inspected as it ends: each needs a label, the words for those
+who do not see it; numbers along an axis need a name.
 """
 
 import json
