@@ -51,11 +51,7 @@ MODULE = """
 .. automodule:: {package}.{module}
    :no-members:
 
-{tables}
-"""
-
-TABLE = """
-.. currentmodule:: {where}
+.. currentmodule:: {package}
 
 .. autosummary::
    :toctree: generated
@@ -116,13 +112,16 @@ def documented():
 
 
 def module_page(module):
-    tables = [
-        TABLE.format(where=where, names=lines(names))
-        for where, names in ((NAME, verbs(module)), (f"{NAME}.{module}", rest(module)))
-        if names
-    ]
     return MODULE.format(
-        module=module, underline="=" * len(module), package=NAME, tables="".join(tables)
+        module=module,
+        underline="=" * len(module),
+        package=NAME,
+        names=lines(
+            [
+                *(f"~{verb}" for verb in verbs(module)),
+                *(f"~{module}.{name}" for name in rest(module)),
+            ]
+        ),
     )
 
 
@@ -143,7 +142,7 @@ def write_pages(app, config):
     pages = {module: module_page(module) for module in modules()}
     pages["index"] = INDEX.format(
         pages=lines(modules()),
-        verbs=lines(f"{NAME}.{verb}" for verb in package._HOME),
+        verbs=lines(f"~{NAME}.{verb}" for verb in package._HOME),
         modules=lines(map(module_row, modules())),
     )
     for name, text in pages.items():

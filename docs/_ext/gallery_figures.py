@@ -13,7 +13,7 @@ IMAGE = """
 .. image:: /{path}
    :alt: {alt}
    :class: guide-figure {theme}
-   :width: {width:.0f}px
+   :width: {width}px
    :loading: lazy
 """
 RAW = """
@@ -43,7 +43,7 @@ def scraper(block, block_vars, gallery_conf):
     animations = {v._fig: v for v in values if isinstance(v, Animation)}
     shown = []
     for figure in map(plt.figure, plt.get_fignums()):
-        path = Path(next(block_vars["image_path_iterator"]))
+        path = Path(next(block_vars["image_path_iterator"])).with_suffix(".webp")
         try:
             ink.alt(figure)
         except ValueError as error:
@@ -59,20 +59,15 @@ def scraper(block, block_vars, gallery_conf):
 
 def twins_rst(figure, path, source_dir):
     alt = ink.alt(figure)
-    width = figure.get_size_inches()[0] * ink.PIXELS_PER_INCH
     rst = ""
-    for image, theme, file in zip(
-        ink.png_twins(figure),
-        ("only-light", "only-dark"),
-        (path, dark_twin(path)),
-        strict=True,
-    ):
+    for theme, image in ink.twins(figure).items():
+        file = path if theme == "only-light" else dark_twin(path)
         file.write_bytes(image)
         rst += IMAGE.format(
             path=file.relative_to(source_dir).as_posix(),
             alt=alt,
             theme=theme,
-            width=width,
+            width=ink.width(figure),
         )
     return rst
 

@@ -21,6 +21,18 @@ ON_THE_PAGE = {INK: "currentColor", PAPER: "var(--pst-color-background)"}
 
 PIXELS_PER_INCH = 100  # on the page; images have twice as many
 HEAVIEST_SVG = 40_000  # bytes, compressed
+HEAVIEST_DRAWING = 80_000  # bytes
+SIGNS = {
+    "fa-minus": "−",
+    "fa-fast-backward": "«",
+    "fa-step-backward": "‹",
+    "fa-play fa-flip-horizontal": "◁",
+    "fa-pause": "❚❚",
+    "fa-play": "▷",
+    "fa-step-forward": "›",
+    "fa-fast-forward": "»",
+    "fa-plus": "+",
+}  # for the buttons of an animation
 
 SWAPS = {to_rgb(old): to_rgb(new) for old, new in ON_DARK.items()}
 
@@ -101,23 +113,29 @@ class DarkCanvas(FigureCanvasAgg):
         return self.renderer
 
 
-def png(fig, canvas_class):
-    """Return the figure as the bytes of a transparent PNG with 256 colours."""
+def webp(fig, canvas_class):
+    """Return the figure as a transparent image of 256 colours or, if heavy, of all."""
     window = fig.canvas
     file = io.BytesIO()
     try:
         canvas_class(fig).print_figure(file, format="png", dpi=2 * PIXELS_PER_INCH)
     finally:
         fig.set_canvas(window)
-    palette = Image.open(file).convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
-    file = io.BytesIO()
-    palette.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    image = Image.open(file)
+    drawing, picture = io.BytesIO(), io.BytesIO()
+    palette(image).save(drawing, "WEBP", lossless=True)
+    if drawing.tell() <= HEAVIEST_DRAWING:
+        return drawing.getvalue()
+    image.save(picture, "WEBP", quality=85)
+    return picture.getvalue()
 
 
-def png_twins(fig):
-    """Return the figure for the light page and for the dark page."""
-    return png(fig, FigureCanvasAgg), png(fig, DarkCanvas)
+def twins(fig):
+    """Return the figure as an image for each theme, by the class that shows it."""
+    return {
+        "only-light": webp(fig, FigureCanvasAgg),
+        "only-dark": webp(fig, DarkCanvas),
+    }
 
 
 def svg(fig, prefix):
@@ -132,14 +150,10 @@ def svg(fig, prefix):
     element = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
     for old, new in ON_THE_PAGE.items():
         element = element.replace(old, new)
-    width, height = fig.get_size_inches()
-    return re.sub(
-        r'<svg .*?viewBox="(.*?)".*?>',
-        f'<svg class="guide-figure" style="width: {width * PIXELS_PER_INCH:.0f}px" '
-        rf'viewBox="\1" role="img" aria-label="{escape(alt(fig))}">',
-        element,
-        count=1,
-        flags=re.DOTALL,
+    box = re.search(r'viewBox=".*?"', element)[0]
+    return (
+        f'<svg class="guide-figure" style="width: {width(fig)}px" {box} role="img" '
+        f'aria-label="{escape(alt(fig))}">{element[element.index(">") + 1 :]}'
     )
 
 
@@ -148,14 +162,10 @@ def html(fig, prefix):
     element = svg(fig, prefix)
     if len(gzip.compress(element.encode())) <= HEAVIEST_SVG:
         return element
-    width = fig.get_size_inches()[0] * PIXELS_PER_INCH
     return "".join(
-        f'<img class="guide-figure {theme}" style="width: {width:.0f}px" '
-        f'alt="{escape(alt(fig))}" src="data:image/png;base64,'
-        f'{base64.b64encode(image).decode()}">'
-        for theme, image in zip(
-            ("only-light", "only-dark"), png_twins(fig), strict=True
-        )
+        f'<img class="guide-figure {theme}" style="width: {width(fig)}px" '
+        f'alt="{escape(alt(fig))}" src="{data_uri(image)}">'
+        for theme, image in twins(fig).items()
     )
 
 
@@ -163,11 +173,35 @@ def animation_html(animation):
     """Return the animation with buttons to play it; it stands still until asked."""
     label = escape(alt(animation._fig))
     element = animation.to_jshtml(default_mode="once")
-    element = re.sub(r"<link[^>]*>", "", element)
-    element = element.replace(
-        '<img id="', f'<img class="dark-light" alt="{label}" id="'
-    )
+    element = re.sub(r"<link[^>]*>", "", element)  # a font of icons, from another host
+    element = re.sub(r"data:image/png;base64,([^\"]+)", light_frame, element)
+    for icon, sign in SIGNS.items():
+        element = element.replace(f'<i class="fa {icon}"></i>', sign)
+    element = element.replace("<img ", f'<img class="dark-light" alt="{label}" ')
     return element.replace('type="range"', 'type="range" aria-label="Frame"')
+
+
+def light_frame(match):
+    """Return a frame of 256 colours in place of one that is several times as heavy."""
+    frame = base64.b64decode(match[1].replace("\\\n", ""))
+    file = io.BytesIO()
+    palette(Image.open(io.BytesIO(frame))).save(file, "WEBP", lossless=True)
+    return data_uri(file.getvalue())
+
+
+def palette(image):
+    return (
+        image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE).convert("RGBA")
+    )
+
+
+def data_uri(image):
+    return f"data:image/webp;base64,{base64.b64encode(image).decode()}"
+
+
+def width(fig):
+    """Return the figure's width on the page, in pixels."""
+    return round(fig.get_size_inches()[0] * PIXELS_PER_INCH)
 
 
 def alt(fig):

@@ -1,4 +1,4 @@
-"""Mathematics as KaTeX's HTML, written at build time by an embedded JavaScript engine."""
+"""Mathematics as KaTeX's HTML, made at build time by an embedded JavaScript engine."""
 
 import json
 from functools import cache

@@ -6,9 +6,11 @@ from pathlib import Path
 from docutils import nodes
 from gallery_figures import dark_twin
 from sphinx.transforms import SphinxTransform
+from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
 from sphinx_gallery.utils import scale_image
 
-THUMBNAIL = re.compile(r"(.*/images/)thumb/sphx_glr_(\w+)_thumb\.png")
+SIZE = DEFAULT_GALLERY_CONF["thumbnail_size"]
+THUMBNAIL = re.compile(r"(.*/images/)thumb/sphx_glr_(\w+)_thumb\.webp")
 
 
 class TwinThumbnails(SphinxTransform):
@@ -25,14 +27,11 @@ class TwinThumbnails(SphinxTransform):
             if not match:
                 continue
             directory, page = match.groups()
-            figure = self.source(f"{directory}sphx_glr_{page}_001_dark.png")
+            figure = self.source(f"{directory}sphx_glr_{page}_001_dark.webp")
             if figure.exists():
                 thumbnail = dark_twin(self.source(image["uri"]))
-                scale_image(
-                    figure,
-                    thumbnail,
-                    *self.config.sphinx_gallery_conf["thumbnail_size"],
-                )
+                scale_image(figure, thumbnail, *SIZE)
+                image["loading"] = "lazy"
                 twin = image.deepcopy()
                 twin["uri"] = str(dark_twin(Path(image["uri"])))
                 image["classes"].append("only-light")

@@ -25,14 +25,15 @@ SITES = {
 MODULES = {
     "python": (
         "collections", "contextlib", "dataclasses", "enum", "fractions", "functools",
-        "itertools", "math", "pathlib", "random", "statistics", "time", "typing", "warnings",
+        "itertools", "math", "pathlib", "random", "statistics", "time", "typing",
+        "warnings",
     ),
     "torch": (
         "torch", "torch.accelerator", "torch.autograd", "torch.autograd.forward_ad",
-        "torch.autograd.functional", "torch.cuda", "torch.fft", "torch.func", "torch.linalg",
-        "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.optim",
-        "torch.optim.lr_scheduler", "torch.special", "torch.utils.benchmark",
-        "torch.utils.data",
+        "torch.autograd.functional", "torch.cuda", "torch.fft", "torch.func",
+        "torch.linalg", "torch.nn", "torch.nn.functional", "torch.nn.init",
+        "torch.nn.utils", "torch.optim", "torch.optim.lr_scheduler", "torch.special",
+        "torch.utils.benchmark", "torch.utils.data",
     ),
     "numpy": ("numpy", "numpy.linalg"),
     "matplotlib": ("matplotlib.pyplot",),
@@ -86,10 +87,7 @@ def page(name: str) -> str:
     path = name
     while path not in PAGES:
         path = path.rpartition(".")[0]
-    if (
-        path in ("torch.Tensor", "matplotlib.axes.Axes", "matplotlib.figure.Figure")
-        and name != path
-    ):
+    if name != path and any(path in classes for classes in CLASSES.values()):
         path = path.partition(".")[0]  # a method has a page of its own
     return PAGES[path]
 

@@ -1,0 +1,20 @@
+"""Hold the built site to what it promises: ``python docs/checks [HTML_DIR]``."""
+
+import sys
+from pathlib import Path
+
+import addresses
+import offline
+import scripts
+import weight
+
+DOCS = Path(__file__).parent.parent
+site = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "_build" / "html"
+
+faults = [
+    f"{check.__name__}: {fault}"
+    for check in (offline, addresses, scripts, weight)
+    for fault in check.faults(site)
+]
+print("\n".join(faults) or f"{site}: nothing to complain of")
+sys.exit(bool(faults))

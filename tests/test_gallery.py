@@ -1,0 +1,50 @@
+"""Each script of the gallery runs alone, from anywhere, and says what it draws."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+GALLERY = TESTS.parent / "gallery"
+SCRIPTS = sorted(GALLERY.rglob("plot_*.py"))
+
+
+@pytest.fixture(scope="module")
+def seconds(request):
+    """How long each script took: reported, and never a reason to fail."""
+    taken = {}
+    yield taken
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal:
+        for script, duration in sorted(taken.items(), key=lambda item: -item[1]):
+            terminal.write_line(f"{duration:7.2f} s  {script}")
+
+
+@pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda path: path.relative_to(GALLERY).as_posix()
+)
+def test_script(script, tmp_path, seconds, record_property):
+    run = subprocess.run(
+        [sys.executable, TESTS / "run_script.py", script],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    report = json.loads(run.stdout.splitlines()[-1])
+    record_property("seconds", report["seconds"])
+    seconds[script.stem] = report["seconds"]
+    assert report["faults"] == []
+    assert report["figures"] > 0
+
+
+def test_every_section_has_a_title_and_every_script_a_section():
+    for script in SCRIPTS:
+        assert (script.parent / "GALLERY_HEADER.rst").exists()
+        assert script.parent != GALLERY
