@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 here = Path(__file__).parent
-every = sorted(
+shared = {"run", "results"}
+every = sorted({path.stem for path in here.glob("[a-z]*.py")} - shared)
     path.stem for path in here.glob("[a-z]*.py") if path.stem not in ("run", "results")
 )
 names = sys.argv[1:] or every
