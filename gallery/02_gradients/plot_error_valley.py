@@ -40,7 +40,7 @@ errors = {
 # %%
 # From the right, a tenth of the step leaves a hundredth of the error. Then
 # the curve turns, and a tenth of the step makes the error **ten times
-# larger**. Below :math:`\\varepsilon` the step is lost altogether: 1 + h is
+# larger**. Below :math:`\varepsilon` the step is lost altogether: 1 + h is
 # 1, and float32 has no dots left.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")

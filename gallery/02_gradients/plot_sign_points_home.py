@@ -72,7 +72,7 @@ axes[1].plot(
 axes[1].set_title("x + derivative: away")
 fig.set_label(
     "Two parabolas. With minus, the paths from −2 and from 2 both roll to "
-    f"the bottom and end within {right_rule[2.0][-1]:.2f} of it. With plus, "
+    f"the bottom and end within {right_rule[2.0][-1]:.2f} of it. With plus "
     f"the path from −0.5 climbs the left wall, to {wrong_rule[-1]:.1f}."
 )
 
