@@ -66,14 +66,14 @@ for colour, (dtype, error) in zip(
 f, third = torch.sin(torch.ones(())), torch.cos(torch.ones(()))
 bending = steps**2 / 6 * third
 ax.loglog(
-    steps.cpu(), bending.cpu(), "--", color="C2", label="bending, slope 2"
+    steps.cpu(), bending.cpu(), "--C2", zorder=1, label="bending, slope 2"
 )
 for dtype in errors:
     rounding = torch.finfo(dtype).eps * f / (2 * steps)
     label = "rounding, slope −1" if dtype == torch.float64 else None
     ax.loglog(steps.cpu(), rounding.cpu(), ":", color="C3", label=label)
 ax.set_ylim(1e-14, 10)
-ax.legend(fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.28))
+ax.legend(fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.2))
 
 best = {
     dtype: steps[error.nan_to_num(1.0).argmin()].item()

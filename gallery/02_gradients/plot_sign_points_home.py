@@ -60,16 +60,19 @@ xs = torch.linspace(-4.6, 4.6, 101, device=device)
 for ax in axes:
     ax.plot(xs.cpu(), parabola(xs).cpu())
     ax.set(xlabel="x", ylabel="2x²")
-for colour, (start, path) in zip(
-    ("C1", "C2"), right_rule.items(), strict=True
-):
-    axes[0].plot(path.cpu(), parabola(path).cpu(), "o-", color=colour, ms=5)
-    axes[0].annotate("start", (start, 8), (start, 18), ha="center")
-axes[0].set_title("x − derivative: towards 0")
-axes[1].plot(
-    wrong_rule.cpu(), parabola(wrong_rule).cpu(), "o-", color="C3", ms=5
-)
-axes[1].set_title("x + derivative: away")
+paths = [
+    (axes[0], right_rule[-2.0], "C1"),
+    (axes[0], right_rule[2.0], "C2"),
+    (axes[1], wrong_rule, "C3"),
+]
+for ax, path, colour in paths:
+    label = f"from {path[0]:+.1f}"
+    ax.plot(
+        path.cpu(), parabola(path).cpu(), "o-", color=colour, label=label
+    )
+    ax.legend(loc="upper center")
+axes[0].set_title("minus the derivative")
+axes[1].set_title("plus the derivative")
 fig.set_label(
     "Two parabolas. With minus, the paths from −2 and from 2 both roll to "
     f"the bottom and end within {right_rule[2.0][-1]:.2f} of it. With plus "
