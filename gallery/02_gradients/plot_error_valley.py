@@ -19,9 +19,7 @@ device = ag.preferred_device()
 # The slope of the sine at 1 is the cosine of 1. A central difference looks
 # a step to the right and a step to the left. We try 113 steps.
 
-steps = 10.0 ** -torch.linspace(
-    0, 14, 113, dtype=torch.float64, device=device
-)
+steps = torch.logspace(-14, 0, 113, dtype=torch.float64, device=device)
 
 
 def central_errors(dtype):
@@ -100,8 +98,7 @@ def fitted_slope(error, arm):
 error = errors[torch.float64]
 truncated = fitted_slope(error, (steps > 1e-4) & (steps < 0.3))
 rounded = fitted_slope(error, (steps < 1e-6) & (error > 0))
-print(f"right arm: {truncated:.2f}, theory 2")
-print(f"left arm: {rounded:.2f}, theory -1")
+print(f"right {truncated:.2f}, theory 2; left {rounded:.2f}, theory -1")
 
 # %%
 # Where is the bottom? Where the two lines cross:
