@@ -26,7 +26,7 @@ from autodiff_guide._validate import require_floating, require_tensor
 RATIO = 4.0
 LEVELS = 36
 COLUMNS = 4
-# Bars are this many times the jumps that they are built from.
+# Jumps count so many times in a bar.
 SAFETY = 3.0
 # Rounding of a slope's numerator that no jump need show, in units of eps·|f|.
 ROUNDINGS = 2.5
@@ -35,7 +35,6 @@ LOOK_AHEAD = 3
 # A function still up to this share of its argument, and moving then, is a staircase.
 STAIR = 2.0**-20
 SHOWN = 12
-
 LOW_PRECISIONS = ("float", "float32", "half", "float16", "bfloat16")
 
 
@@ -111,8 +110,7 @@ def numeric_derivative(
         \frac{\partial f_i}{\partial x_j} \approx
         \frac{f_i(x + h e_j) - f_i(x - h e_j)}{2h}
 
-    at 36 steps :math:`h` in float64, extrapolated to :math:`h = 0`. Each element takes
-    the step with the smallest bar.
+    at 36 steps :math:`h` in float64, extrapolated to 0; the least bar decides.
 
     Parameters
     ----------
@@ -143,6 +141,7 @@ def numeric_derivative(
     -----
     The bar is an estimate, no proof. At a kink the value is the mean of both slopes,
     see `one_sided_derivatives`. An infinite slope has a bar as large as its value.
+    `fn` is called far from the point too; where it is NaN or refuses, steps end.
 
     References
     ----------
@@ -192,7 +191,7 @@ def one_sided_derivatives(
     Returns
     -------
     OneSided
-        ``left``, ``right`` and ``kink``. At the edge of the domain one side is NaN.
+        ``left``, ``right``, ``kink``. At the edge of the domain one side is NaN.
 
     Examples
     --------
@@ -273,7 +272,7 @@ class _Black:
     def _or_nan(self, point: Tensor) -> Tensor:
         try:
             return self._at(point).detach().double().flatten()
-        except LinAlgError:  # outside the domain, as NaN is elsewhere
+        except (ArithmeticError, ValueError, LinAlgError):  # outside the domain
             return torch.full_like(self.here, torch.nan).flatten()
 
 

@@ -277,6 +277,14 @@ def test_singular_matrices_are_outside_the_domain():
     assert ((found.value - exact).abs() <= found.error).all()
 
 
+def test_a_function_may_refuse_points_outside_its_domain():
+    def guarded(x):
+        return torch.as_tensor(math.log(x.item()), dtype=x.dtype)
+
+    found = numeric_derivative(guarded, tensor(0.25)[0])
+    assert (found.value - 4).abs() <= found.error < 1e-9
+
+
 def test_steps_are_powers_of_two_so_that_a_line_is_exact():
     x = tensor(0.1, 1e8, -1e-8, math.pi)
     found = numeric_derivative(lambda x: x, x)
