@@ -64,6 +64,7 @@ html_static_path = ["_static", "_vendor"]
 html_css_files = ["guide.css"]
 html_favicon = "_static/favicon.svg"
 html_math_renderer = "katex"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -119,7 +120,6 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "gen_modules/backreferences",
     "doc_module": ("autodiff_guide",),
-    "reference_url": {"autodiff_guide": None},
     "image_scrapers": ("gallery_figures.scraper",),
     "reset_modules": ("matplotlib", "gallery_figures.reset"),
     "capture_repr": ("_repr_html_", "__repr__"),
