@@ -29,8 +29,10 @@ class Base:
         Rounding error expected in each output.
     usable : Tensor
         Which outputs are finite.
-    attached : Tensor
-        Which outputs carry a gradient.
+    attached : Tensor or None
+        Which outputs carry a gradient; None if all do, or none does.
+    checked : Tensor or None
+        Which outputs are checked: usable and attached ones; None if all are.
     scale : Tensor
         What steps are relative to, shape (n,).
     graph : tuple
@@ -42,7 +44,8 @@ class Base:
     value: Tensor
     noise: Tensor
     usable: Tensor
-    attached: Tensor
+    attached: Tensor | None
+    checked: Tensor | None
     scale: Tensor
     graph: tuple[list[Tensor], list[Tensor]]
     remarks: list[tuple[str, str]] = field(default_factory=list)
@@ -54,7 +57,8 @@ def examine(problem: Map) -> Base:
     problem.output_size = m = value.numel()
     graph = problem.graph()
     outputs = graph[1]
-    again = torch.cat([y.detach().to(torch.float64) for y in outputs])
+    flat = [y.detach().to(torch.float64) for y in outputs]
+    again = torch.cat(flat) if len(flat) > 1 else flat[0]
     noise = problem.eps * value.abs()
     remarks: list[tuple[str, str]] = []
     if not same(value, again):
@@ -73,14 +77,23 @@ def examine(problem: Map) -> Base:
         remarks.append(
             ("nonfinite", f"{count} of {m} outputs are NaN or inf and were not checked")
         )
-    if all(y.requires_grad for y in outputs):
-        attached = torch.ones_like(usable)
-    else:
+    attached = None
+    checked = None if all_usable else usable
+    if len({y.requires_grad for y in outputs}) > 1:
         attached = torch.cat(
             [torch.full_like(y, y.requires_grad, dtype=torch.bool) for y in outputs]
         )
-    scale = torch.cat([scales(x) for x in problem.points])
-    return Base(value, noise, usable, attached, scale, graph, remarks)
+        checked = usable & attached
+    return Base(
+        value=value,
+        noise=noise,
+        usable=usable,
+        attached=attached,
+        checked=checked,
+        scale=scales(problem),
+        graph=graph,
+        remarks=remarks,
+    )
 
 
 def _first_value(problem: Map) -> Tensor:

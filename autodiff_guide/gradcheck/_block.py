@@ -113,7 +113,8 @@ def blocks(
     wrong = ((yours - numeric).abs() > slack) | ~torch.isfinite(yours)
     judged_right = (status > Status.AGREE) & (status <= Status.UNRESOLVED)
     wrong = (wrong & ~judged_right) | (status >= Status.DISAGREE)
-    wrong &= base.usable[:, None]
+    if base.checked is not None:
+        wrong &= base.checked[:, None]
     several = len(problem.points) > 1
     found = []
     for o, first, last in problem.blocks():
@@ -142,7 +143,7 @@ def blocks(
                     output_shape=problem.output_shapes[o],
                     full=len(elements) == point.numel(),
                     is_complex=problem.is_complex[i],
-                    attached=bool(base.attached[first:last].any()),
+                    attached=base.graph[1][o].requires_grad,
                     where=where,
                     others=_others(problem, i, elements, names),
                 )

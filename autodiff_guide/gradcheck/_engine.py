@@ -170,7 +170,8 @@ class Check:
         m = problem.output_size
         weights = random_signs(SUMS, m, self.generator).to(base.value)
         weights /= base.value.abs().nan_to_num(0, 0, 0) + 1
-        weights = weights.where(base.usable & base.attached, 0.0)
+        if base.checked is not None:
+            weights = weights.where(base.checked, 0.0)
         sums = problem.summed(weights)
         return sums, examine(sums)
 

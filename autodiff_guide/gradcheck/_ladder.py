@@ -12,15 +12,22 @@ from autodiff_guide.gradcheck._map import Map
 LEVELS = 12
 
 
-def scales(x: Tensor) -> Tensor:
-    """Return max(\\|x\\|, typical \\|x\\|) for each element: what a step is relative to."""
-    size = x.detach().abs().reshape(-1).to(torch.float64)
-    size = torch.where(torch.isfinite(size), size, 0.0)
-    typical = size.median() if size.numel() else size.new_tensor(1.0)
-    if not float(typical) > 0:
+def scales(problem: Map) -> Tensor:
+    """Return max(\\|x\\|, typical \\|x\\|) for each element: what steps are relative to."""
+    size = problem.x.abs()
+    if problem.movable is not None:
+        size = size.where(problem.movable, 0.0)
+    pieces = [_at_least_typical(piece) for piece in size.split(problem.sizes)]
+    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _at_least_typical(size: Tensor) -> Tensor:
+    """Return `size`, raised to its median; the median of nonzero ones if that is 0."""
+    typical = float(size.median()) if len(size) else 1.0
+    if not typical > 0:
         nonzero = size[size > 0]
-        typical = nonzero.median() if nonzero.numel() else size.new_tensor(1.0)
-    return torch.maximum(size, typical)
+        typical = float(nonzero.median()) if len(nonzero) else 1.0
+    return size.clamp_min(typical)
 
 
 def first_steps(eps: float) -> tuple[float, float]:
@@ -36,17 +43,19 @@ def ladder(eps: float) -> list[float]:
     return [top * ratio**k for k in range(LEVELS)]
 
 
-def exact_steps(problem: Map, step: float, scale: Tensor) -> Tensor:
+def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
     """Return d, close to step * scale, with x + d and x - d exact in x's precision.
 
-    ``(|x| + d) - |x|`` is the part of d that survives being added to x.
+    ``(|x| + d) - |x|`` is the part of d that survives being added to x. Shape (H, n).
     """
+    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
     pieces = []
-    for x, d in zip(problem.points, (step * scale).split(problem.sizes), strict=True):
+    wanted = (sizes[:, None] * scale).split(problem.sizes, 1)
+    for x, d in zip(problem.points, wanted, strict=True):
         size = x.reshape(-1).abs()
         pieces.append(((size + d.to(x.dtype)) - size).to(torch.float64))
-    steps = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
-    return steps if problem.movable is None else steps.where(problem.movable, 0.0)
+    exact = torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+    return exact if problem.movable is None else exact.where(problem.movable, 0.0)
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

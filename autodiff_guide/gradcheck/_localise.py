@@ -161,9 +161,9 @@ def _first_look(
     tolerance = Tolerance(row, around + 0.1 * visible, visible)
     agree = (yours - numeric).abs() <= 3 * bar + RTOL * shown + tolerance.around
     sharp = bar <= 1e-4 * shown + 1e-6 * row + visible
-    settled = (finite & agree & sharp) | ~base.usable
-    if bool(base.attached.any()):
-        settled |= ~base.attached
+    settled = finite & agree & sharp
+    if base.checked is not None:
+        settled |= ~base.checked
     if problem.movable is not None:
         settled |= ~problem.movable[columns][:, None]
     status = torch.zeros_like(yours, dtype=torch.int8)
@@ -235,7 +235,8 @@ def bisect(
     m = problem.output_size
     size = base.value.abs().nan_to_num(0, 0, 0)
     V = random_signs(min(m, BISECTION_COTANGENTS), m, generator).to(size) / (size + 1)
-    V = V.where(base.usable & base.attached, 0.0)
+    if base.checked is not None:
+        V = V.where(base.checked, 0.0)
     A = problem.pullback(base.graph, V)
     found: list[int] = []
     elements = torch.arange(problem.n, device=problem.device)

@@ -47,11 +47,12 @@ class Map:
         self.sizes = [x.numel() for x in self.points]
         self.n = sum(self.sizes)
         self.starts = [sum(self.sizes[:k]) for k in range(len(self.sizes) + 1)]
-        self.x = torch.cat([x.reshape(-1).to(torch.float64) for x in self.points])
+        flat = [x.reshape(-1).to(torch.float64) for x in self.points]
+        self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
         self.device = self.x.device
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        finite = torch.isfinite(self.x)
-        self.movable = None if bool(finite.all()) else finite
+        all_finite = bool(torch.isfinite(self.x.sum()))
+        self.movable = None if all_finite else torch.isfinite(self.x)
         self.mode = "vmap"
         self.verified = False
         self.batched_pullback = True
@@ -139,9 +140,9 @@ class Map:
 
     def _verify(self, row: Tensor, plain: Tensor) -> None:
         """Raise if a vmapped row is not what `fn` returns: some batching rules err."""
-        difference = (row - plain).abs()
-        if float(difference.sum()) == 0:
+        if torch.equal(row, plain):
             return
+        difference = (row - plain).abs()
         largest = float(plain.abs().nan_to_num(0, 0, 0).amax())
         bound = BATCH_ROUNDINGS * self.eps * (10 * plain.abs() + largest)
         same = (difference <= bound) | (row == plain) | plain.isnan()
@@ -163,7 +164,9 @@ class Map:
         """Return V J for cotangents V of shape (L, m), shape (L, n), by autograd."""
         if self.batched_pullback and len(cotangents) > 2:
             try:
-                return self._pulled(graph, cotangents, batched=True)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    return self._pulled(graph, cotangents, batched=True)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
         try:
@@ -190,16 +193,14 @@ class Map:
         ]
         if not pairs:
             return pulled
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            gradients = torch.autograd.grad(
-                [y for y, _ in pairs],
-                leaves,
-                [v for _, v in pairs],
-                retain_graph=True,
-                allow_unused=True,
-                is_grads_batched=batched,
-            )
+        gradients = torch.autograd.grad(
+            [y for y, _ in pairs],
+            leaves,
+            [v for _, v in pairs],
+            retain_graph=True,
+            allow_unused=True,
+            is_grads_batched=batched,
+        )
         for start, size, g in zip(self.starts, self.sizes, gradients, strict=False):
             if g is not None:
                 dense = g if g.layout == torch.strided else g.to_dense()

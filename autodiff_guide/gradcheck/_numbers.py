@@ -50,15 +50,15 @@ def worst_element(problem: Map, evidence: Evidence, names: tuple[str, ...]) -> W
 
 def worst_probe(seen: Screen) -> Worst:
     """Return the probe that is off by most error bars."""
-    off = ((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).flatten()
-    k = int(off.nan_to_num(math.inf).argmax())
+    k = int(((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).argmax())
+    row, column = divmod(k, seen.bar.shape[1])
     return Worst(
         input="all inputs",
         index=(),
         output=(),
-        yours=float(seen.yours.flatten()[k]),
-        numeric=float(seen.numeric.flatten()[k]),
-        bar=float(seen.bar.flatten()[k]),
+        yours=float(seen.yours[row, column]),
+        numeric=float(seen.numeric[row, column]),
+        bar=float(seen.bar[row, column]),
     )
 
 

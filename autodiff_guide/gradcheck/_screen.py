@@ -72,13 +72,13 @@ class Screen:
     bar: Tensor
     cotangents: Tensor
     pulled: Tensor
-    suspicious: bool
-    disagree: bool
-    resolution: float
-    kinked: bool
-    vacuous: bool
-    silent: tuple[int, ...]
     detached: int
+    suspicious: bool = True
+    disagree: bool = True
+    resolution: float = 0.0
+    kinked: bool = False
+    vacuous: bool = False
+    silent: tuple[int, ...] = ()
     noise: float = 0.0
 
 
@@ -137,99 +137,79 @@ def screen(
     max_memory: int,
 ) -> Screen:
     """Compare `probes` directions with as many cotangents, at two step sizes."""
-    n, m = problem.n, problem.output_size
-    value, usable = base.value, base.usable
-    all_columns = n <= probes
+    m = problem.output_size
+    all_columns = problem.n <= probes
     if all_columns:
-        U = torch.eye(n, dtype=torch.float64, device=problem.device)
+        U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
-        U = random_signs(probes, n, generator).to(problem.device)
+        U = random_signs(probes, problem.n, generator).to(problem.device)
     K = len(U)
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
-    d1 = exact_steps(problem, h1, base.scale)
-    d2 = exact_steps(problem, h2, base.scale)
+    d1, d2 = exact_steps(problem, [h1, h2], base.scale)
     (plus1, minus1), (plus2, minus2) = probe(
         problem, U, [(d1, K), (d2, K2)], max_memory
     )
     slope1 = (plus1 - minus1) * (0.5 / h1)
     slope2 = (plus2 - minus2) * (0.5 / h2)
-    bend1, bend2 = plus1 + minus1 - 2 * value, plus2 + minus2 - 2 * value
     largest = torch.maximum(plus1.abs().amax(0), minus1.abs().amax(0))
-    bad = None
-    if not bool(torch.isfinite(bend1.sum() + bend2.sum())):
-        bad = ~(torch.isfinite(slope1).all(0) & torch.isfinite(slope2).all(0) & usable)
+    newly_bad = False
+    checked = base.checked
+    if not bool(torch.isfinite(slope1.sum() + slope2.sum())):
+        bad = ~(torch.isfinite(slope1).all(0) & torch.isfinite(slope2).all(0))
+        newly_bad = bool((bad & base.usable).any())
+        bad |= ~base.usable
         slope1, slope2 = slope1.where(~bad, 0.0), slope2.where(~bad, 0.0)
         largest = largest.where(~bad, 0.0)
-    newly_bad = bad is not None and bool((bad & usable).any())
+        checked = ~bad if checked is None else checked & ~bad
 
     rounding = torch.maximum(base.noise, problem.eps * largest)
     jump = (slope1[:K2] - slope2).abs()
-    error = jump * (2 / 3) + 2 * rounding / h2
+    error = jump * (2 / 3) + rounding * (2 / h2)
     if K2 < K:  # the probes without a second step: what the others found, and a margin
-        others = 4 * jump.median(0).values + 2 * rounding / h1
+        others = 4 * jump.median(0).values + rounding * (2 / h1)
         error = torch.cat([error, others.expand(K - K2, m)])
 
     steepest = slope1.abs().amax(0)
     typical_error = error.median(0).values
     detached = 0
-    attached = base.attached
-    if not bool(attached.all()):
-        if bool(attached.any()):
-            moves = (slope1.abs() > 10 * error).any(0) & ~attached
-            detached = int(moves.sum())
-        else:
-            attached = torch.ones_like(attached)
-        steepest = steepest.where(attached, 0.0)
-    live = steepest > 0
-    checked = attached if bad is None else attached & ~bad
+    if base.attached is not None:
+        moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
+        detached = int(moves.sum())
     V = _cotangents(problem, base, typical_error + 1e-12 * steepest, probes, generator)
-    if not bool(checked.all()):
+    if checked is not None:
         V = V.where(checked, 0.0)
+        steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
-
-    result = Screen(
-        yours=A,
-        numeric=A,
-        bar=A,
-        cotangents=V,
-        pulled=A,
-        suspicious=True,
-        disagree=True,
-        resolution=0.0,
-        kinked=False,
-        vacuous=False,
-        silent=(),
-        detached=detached,
-    )
+    result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
     if not bool(torch.isfinite(A.sum())):
         return result
 
-    numeric = V @ slope1.T
-    yours = _project(A * (d1 / h1), U)
-    rest = numeric - yours
+    result.yours = _project(A * (d1 / h1), U)
+    rest = V @ slope1.T - result.yours
     rest2 = V @ slope2.T - _project(A * (d2 / h2), U[:K2])
     rest[:, :K2] = (4 * rest2 - rest[:, :K2]) / 3
-    result.yours = yours
-    result.numeric = yours + rest
-    result.bar = BARS * ((V * V) @ (error * error).T).sqrt()
+    result.numeric = result.yours + rest
+    result.bar = BARS * (V.square() @ error.square().T).sqrt()
     _, floor = _rounding_floor(problem, A * base.scale, U)
     suspects = rest.abs() > result.bar + floor
-    live = live & checked
-    relative = (typical_error / steepest)[live]
+    relative = (typical_error / steepest)[steepest > 0]
     result.resolution = float(relative.max()) if len(relative) else 0.0
-    kinks = (bend2.abs() > 0.4 * bend1[:K2].abs()) & (bend2.abs() > 100 * rounding)
-    kinks &= bend2.abs() > 1e-3 * h2 * slope2.abs()
-    share = kinks.to(torch.float64).mean(0).amax()
-    result.kinked = bool(share > (0.0 if all_columns else 0.5))
+    bend = plus2 + minus2 - 2 * base.value
+    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
+    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
+        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
+        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
+        share = bent.to(torch.float64).mean(0).amax()
+        result.kinked = bool(share > (0.0 if all_columns else 0.5))
     zero = [not bool(a.any()) for a in A.split(problem.sizes, 1)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slope1.abs() <= error).all())
     result.disagree = bool(suspects.any())
-    result.suspicious = result.disagree or newly_bad or result.resolution > SHARP
+    blind = newly_bad or result.resolution > SHARP
+    result.suspicious = result.disagree or blind
     if result.suspicious:
-        blind = newly_bad or result.resolution > SHARP
         again = U if blind else U[suspects.any(0)]
         _climb(problem, base, result, again, max_memory)
     return result
@@ -254,16 +234,14 @@ def _cotangents(
     """
     m = len(error)
     rows = min(probes, m)
+    length = 0.5 + torch.rand(rows, 1, generator=generator, dtype=torch.float64)
+    signs = random_signs(1 if m <= probes else rows, m, generator) * length
+    signs = signs.to(error)
     known = error > 0
     if not bool(known.all()):
         other = error[known].median() if bool(known.any()) else error.new_tensor(1.0)
         error = error.where(known, other)
-    if m <= probes:
-        V = torch.diag(random_signs(1, m, generator)[0].to(error) / error)
-    else:
-        V = random_signs(rows, m, generator).to(error) / error
-    length = 0.5 + torch.rand(rows, 1, generator=generator, dtype=torch.float64)
-    V = V / V.abs().amax(1, keepdim=True) * length.to(V)
+    V = (torch.diag(signs.diagonal()) if m <= probes else signs) * (error.amin() / error)
     if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
     pieces = V.split([y.numel() for y in base.graph[1]], 1)
@@ -289,17 +267,17 @@ def _climb(
     V, A = result.cotangents, result.pulled
     steps = ladder(problem.eps)
     rests, noises, jumps = [], [], []
-    moves = [exact_steps(problem, h, base.scale) for h in steps]
-    pairs = probe(problem, U, [(d, len(U)) for d in moves], max_memory)
     previous = None
-    for h, d, (plus, minus) in zip(steps, moves, pairs, strict=True):
+    for h in steps:
+        (d,) = exact_steps(problem, [h], base.scale)
+        ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
         slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
         rests.append(slope @ V.T - _project(A * (d / h), U).T)
         largest = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         largest = torch.maximum(largest, base.value.abs().nan_to_num(0, 0, 0))
         rounding = torch.maximum(base.noise, problem.eps * largest)
         rounding = rounding.where(base.usable, 0.0) / h
-        noises.append(3 * (rounding.square() @ (V * V).T).sqrt())
+        noises.append(3 * (rounding.square() @ V.square().T).sqrt())
         if previous is not None and h < 0.3 * problem.eps ** (1 / 3):
             jump = (slope - previous).abs() * h / largest.clamp_min(1e-300)
             jumps.append(jump.nan_to_num(0, 0, 0).amax(0))

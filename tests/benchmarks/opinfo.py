@@ -74,7 +74,7 @@ def _as_function(name: str, op, sample) -> Sample | None:
             return x
         if isinstance(x, (list, tuple)):
             made = [collect(y) for y in x]
-            return type(x)(made) if type(x) in (list, tuple) else type(x)(*made)
+            return type(x)(*made) if hasattr(x, "_fields") else type(x)(made)
         return x
 
     skeleton = collect((sample.input, list(sample.args)))
@@ -85,7 +85,7 @@ def _as_function(name: str, op, sample) -> Sample | None:
             return tensors[x[0]]
         if isinstance(x, (list, tuple)):
             made = [rebuild(y, tensors) for y in x]
-            return type(x)(made) if type(x) in (list, tuple) else type(x)(*made)
+            return type(x)(*made) if hasattr(x, "_fields") else type(x)(made)
         return x
 
     def fn(*tensors):
