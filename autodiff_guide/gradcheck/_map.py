@@ -212,7 +212,7 @@ class Map:
     def unflatten(self, flat: Tensor) -> list[Tensor]:
         """Cut (B, n) float64 rows into one (B, \\*shape) tensor per chosen input."""
         return [
-            piece.reshape(-1, *x.shape).to(x.dtype)
+            piece.reshape(len(flat), *x.shape).to(x.dtype)
             for piece, x in zip(flat.split(self.sizes, 1), self.points, strict=True)
         ]
 
