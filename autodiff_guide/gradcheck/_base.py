@@ -197,8 +197,8 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
         for i, (a, b) in enumerate(zip(alone, together, strict=True)):
             if a.layout != torch.strided or b.layout != torch.strided:
                 continue
-            tolerance = SAME_GRADIENT * (_largest(a) + _largest(b))
-            if _differ(a, b, max(tolerance, 100 * problem.eps * tolerance)):
+            rounding = max(SAME_GRADIENT, 100 * problem.eps)
+            if _differ(a, b, rounding * (_largest(a) + _largest(b))):
                 raise ConclusionError(
                     "fail",
                     ("mismatch",),

@@ -58,6 +58,7 @@ class Slopes:
     right: Tensor
     right_bar: Tensor
     staircase: Tensor
+    blind: Tensor
     best_noise: Tensor
     relative_noise: float
 
@@ -83,12 +84,17 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     noise = 2 * rounding / width
 
     flat = plus == minus
-    staircase = flat[-1] & ~flat[:-1].all(0)
+    staircase = _treads(flat) | _treads(plus == base.value) | _treads(minus == base.value)
     if bool(staircase.any()):
         jump = (plus - minus).abs()
         jump = jump.where(~flat & torch.isfinite(jump), math.inf).amin(0)
-        quantum = jump.where(staircase & torch.isfinite(jump), 0.0)
-        noise = torch.maximum(noise, quantum / width)
+        staircase &= (jump > 50 * eps * size.amax(0)) & torch.isfinite(jump)
+        noise = torch.maximum(noise, jump.where(staircase, 0.0) / width)
+
+    # A value that does not move at all may be the small difference of two large ones.
+    still = flat.all(0) | staircase
+    least = eps * float(base.value.abs().nan_to_num(0, 0, 0).amax().clamp_min(1.0))
+    blind = torch.where(still, 2 * least / width.amax(0), 0.0)
 
     h = torch.tensor(steps, dtype=torch.float64, device=central.device)
     value, bar = extrapolated_limit(central, noise, h)
@@ -110,9 +116,15 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
         right=right,
         right_bar=right_bar,
         staircase=staircase,
+        blind=blind,
         best_noise=noise.amin(0),
         relative_noise=float(share[loud].median()) if bool(loud.any()) else 0.0,
     )
+
+
+def _treads(flat: Tensor) -> Tensor:
+    """Return where the smallest step changes nothing, and a larger one does."""
+    return flat[-1] & ~flat[:-1].all(0)
 
 
 def _measured_noise(
@@ -141,7 +153,7 @@ def classify(
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         return 5 * bar + RTOL * torch.maximum(yours.abs(), value.abs()) + around
 
-    around, row = tolerance.around, tolerance.row
+    around, row = tolerance.around + slopes.blind, tolerance.row
     value, bar = slopes.central, slopes.central_bar
     left, left_bar = slopes.left, slopes.left_bar
     right, right_bar = slopes.right, slopes.right_bar
