@@ -52,7 +52,7 @@ def worst_probe(seen: Screen) -> Worst:
     """Return the probe that is off by most error bars."""
     k = int(((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).argmax())
     yours, numeric, bar = (
-        x.view(-1)[k].item() for x in (seen.yours, seen.numeric, seen.bar)
+        x.reshape(-1)[k].item() for x in (seen.yours, seen.numeric, seen.bar)
     )
     return Worst("all inputs", (), (), yours, numeric, bar)
 
@@ -84,9 +84,9 @@ def probe_comparison(seen: Screen) -> Comparison:
     """Return every probe, as a pair."""
     return Comparison(
         what="probe",
-        yours=seen.yours.cpu().view(-1),
-        numeric=seen.numeric.cpu().view(-1),
-        bar=seen.bar.cpu().view(-1),
+        yours=seen.yours.cpu().reshape(-1),
+        numeric=seen.numeric.cpu().reshape(-1),
+        bar=seen.bar.cpu().reshape(-1),
         where={},
     )
 
