@@ -35,7 +35,7 @@ from autodiff_guide.gradcheck._slopes import Status
 WHOLE_COLUMNS = 4096
 WHOLE_ELEMENTS = 2**20
 # A failure that is everywhere in a sample is worth this many columns to name.
-DENSE_COLUMNS = 2**15
+DENSE_COLUMNS = 2**13
 SAMPLE_COLUMNS = 512
 # Outputs beyond this many are localised through random sums of them.
 WHOLE_OUTPUTS = 4096
@@ -145,7 +145,8 @@ class Check:
         if not evidence.failed:
             return self._settled(seen, base, evidence, partial)
         kinds, sentence = diagnose(problem, base, evidence, self.names)
-        dense = float((evidence.status >= Status.DISAGREE).any(1).double().mean()) > 0.1
+        off = (evidence.yours - evidence.numeric).abs() > 10 * evidence.bar
+        dense = float(off.any(1).double().mean()) > 0.1
         affordable = problem.n <= DENSE_COLUMNS
         affordable &= problem.n * problem.output_size <= WHOLE_ELEMENTS
         if partial and dense and affordable and kinds[0] in ("mismatch", "localized"):
@@ -179,6 +180,7 @@ class Check:
         if base.checked is not None:
             weights = weights.where(base.checked, 0.0)
         sums = problem.summed(weights)
+        sums.bytes_per_evaluation = problem.bytes_per_evaluation
         return sums, examine(sums)
 
     def _is_linear(self, base: Base) -> bool:
