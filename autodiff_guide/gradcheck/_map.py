@@ -205,7 +205,7 @@ class Map:
         flat = [
             self.x.new_zeros(rows, size)
             if g is None
-            else _dense(g).reshape(rows, size).to(torch.float64)
+            else _dense(g).reshape(rows, size).to(torch.float64, copy=not batched)
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
         return torch.cat(flat, 1) if len(flat) > 1 else flat[0]

@@ -172,7 +172,7 @@ def screen(
         error = torch.cat([error, others.expand(K - K2, m)])
 
     steepest = slope1.abs().amax(0)
-    typical_error = error.median(0).values
+    typical_error = error.amax(0) if all_columns else error.median(0).values
     detached = 0
     if base.attached is not None:
         moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
@@ -273,6 +273,7 @@ def _climb(
     steps = ladder(problem.eps)
     rests, noises, jumps = [], [], []
     previous = None
+    moved = torch.zeros_like(U[:, :1] != 0)
     for h in steps:
         (d,) = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
@@ -286,6 +287,7 @@ def _climb(
         if previous is not None and h < 0.3 * problem.eps ** (1 / 3):
             jump = (slope - previous).abs() * h / largest.clamp_min(1e-300)
             jumps.append(jump.nan_to_num(0, 0, 0).amax(0))
+        moved = moved | (slope != 0)
         previous = slope
     rest, bar = extrapolated_limit(
         torch.stack(rests), torch.stack(noises), torch.tensor(steps).to(V)
@@ -296,10 +298,11 @@ def _climb(
     relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
     result.resolution = float(relative.max()) if len(relative) else 0.0
     low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
-    result.suspicious = result.disagree or low
-    if jumps:
-        noise = torch.stack(jumps).median(0).values
-        result.noise = float(noise[base.usable].amax())
+    result.suspicious = result.disagree or low or bool((moved & (slope == 0)).any())
+    jump = torch.stack(jumps)
+    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
+    result.noise = float(noise[base.usable].amax())
+    result.kinked &= result.noise < LOW_PRECISION * problem.eps
     result.yours = _project(scaled, U)
     result.numeric = result.yours + rest.T
     result.bar = 5 * bar.T

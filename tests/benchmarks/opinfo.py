@@ -182,6 +182,8 @@ def matters(sample: Sample, kind: str) -> bool:
     outs = [y for y in (out if isinstance(out, (tuple, list)) else (out,))
             if isinstance(y, Tensor) and y.requires_grad]
     g = torch.zeros_like(xs[0].abs())
+    value = max(float(y.detach().abs().nan_to_num(0, 0, 0).max()) for y in outs)
+    visible = 1e-10 * value / float(xs[0].detach().abs().max().clamp_min(1e-9))
     for y in outs:
         for row in torch.eye(y.numel(), dtype=y.dtype):
             (r,) = torch.autograd.grad(y, xs[0], row.view(y.shape), retain_graph=True,
@@ -190,8 +192,8 @@ def matters(sample: Sample, kind: str) -> bool:
                 return False
             g = torch.maximum(g, r.to_dense().abs() if r.layout != torch.strided else r.abs())
     if kind == "element":
-        return bool(g.reshape(-1)[g.numel() // 2] > 1e-3 * g.max())
-    return bool((g > 0).any())
+        return bool(g.reshape(-1)[g.numel() // 2] > max(1e-3 * float(g.max()), visible))
+    return bool((g > visible).any())
 
 
 def main() -> None:
