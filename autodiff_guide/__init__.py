@@ -20,7 +20,7 @@ _HOME = {
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("derivatives", "losses", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
 
