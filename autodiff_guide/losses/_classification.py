@@ -307,7 +307,7 @@ CLASSIFICATION = (
         source="R. A. Fisher, 1922, doi:10.1098/rsta.1922.0009",
         notes="Takes logarithms of probabilities and does not check that they are.",
         sample=_log_probabilities_and_class,
-        line=Line("log of the right class's probability", -4.0, 0.0, _first_of_three),
+        line=Line("log p of the right class", -4.0, 0.0, _first_of_three),
     ),
     Loss(
         name="bce",
@@ -323,7 +323,7 @@ CLASSIFICATION = (
             "gradient at 1e-12, as in torch; bce_with_logits needs no such stops."
         ),
         sample=_probabilities,
-        line=Line("output, target 1", 0.05, 0.99, lambda t: (t, torch.ones_like(t))),
+        line=Line("output, target 1", 0.15, 0.99, lambda t: (t, torch.ones_like(t))),
     ),
     Loss(
         name="bce_with_logits",
@@ -353,7 +353,7 @@ CLASSIFICATION = (
         ),
         sample=_two_distributions,
         line=Line(
-            "log of one probability, target 0.5",
+            "log of one p, target 0.5",
             -4.0,
             0.0,
             lambda t: (t, torch.full_like(t, 0.5)),

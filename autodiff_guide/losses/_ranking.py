@@ -323,6 +323,6 @@ RANKING = (
         ),
         notes="No target: the roles of the three are in their order.",
         sample=_three_vectors,
-        line=Line("positive, with anchor 0 and negative 2", -3.0, 3.0, _approaching),
+        line=Line("positive (anchor 0, negative 2)", -3.0, 3.0, _approaching),
     ),
 )

@@ -273,7 +273,7 @@ REGRESSION = (
         sample=_mean_and_variance,
         line=Line(
             "variance, residual 1",
-            0.2,
+            0.4,
             4.0,
             lambda t: (torch.ones_like(t), t, torch.zeros_like(t)),
         ),

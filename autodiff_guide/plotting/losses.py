@@ -48,6 +48,7 @@ def loss_curve(loss: Loss, *, ax: Axes | None = None) -> Axes:
     ax.plot(t.numpy(), _slopes(loss, t).numpy(), "--", color=VERMILION, label="slope")
     ax.set_title(loss.name)
     ax.set_xlabel(line.label)
+    ax.set_ylabel("loss, slope")
     return ax
 
 
