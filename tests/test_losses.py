@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autodiff_guide import check_gradient
 from autodiff_guide.losses import (
     CATALOGUE,
     log_softmax,
@@ -238,6 +239,24 @@ def test_nothing_but_ignored_samples():
     operands = (torch.randn(2, 3), torch.full((2,), -100))
     assert_equals_torch(CATALOGUE["cross_entropy"], operands, reduction="sum")
     assert CATALOGUE["cross_entropy"](*operands).isnan()
+
+
+@EVERY
+@REDUCTION
+def test_our_checker_and_torchs_find_nothing_wrong(loss, reduction):
+    operands = loss.sample(4, 3, generator=seeded(6))
+    n = len(loss.outputs)
+
+    def value(*operands):
+        return loss(*operands, reduction=reduction)
+
+    def by_hand(*operands):
+        return loss.gradient(*operands, reduction=reduction)
+
+    report = check_gradient(value, *operands, gradient=by_hand, wrt=list(range(n)))
+    assert report.kind == "agree", str(report)
+    leaves = tuple(x.requires_grad_() for x in operands[:n])
+    assert torch.autograd.gradcheck(lambda *o: value(*o, *operands[n:]), leaves)
 
 
 # The formulas in SymPy, of one output x (or μ) and its target y.

@@ -32,6 +32,7 @@ __all__ = [
     "softmax_vjp",
 ]
 
+#: Every loss by its name.
 CATALOGUE: Mapping[str, Loss] = MappingProxyType(
     {loss.name: loss for loss in (*REGRESSION, *CLASSIFICATION, *RANKING)}
 )
