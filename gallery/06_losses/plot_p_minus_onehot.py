@@ -8,6 +8,7 @@ left is a subtraction: what the model said, minus what was right.
 
 # curriculum: C7.3
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 
 import autodiff_guide as ag
@@ -52,7 +53,7 @@ print("two steps", [f"{g:+.8f}" for g in two_steps.tolist()])
 # The classes that are wrong are pushed down by exactly the probability they
 # took, and the right one is pulled up by what it lacks.
 
-places = torch.arange(3)
+places = np.arange(3)
 fig, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 ax.bar(places - 0.27, p.cpu(), 0.27, label="p")
 ax.bar(places, onehot.cpu(), 0.27, label="one-hot")

@@ -11,6 +11,7 @@ of them can move alone: the derivative is a full matrix,
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 
 import autodiff_guide as ag
@@ -73,7 +74,7 @@ print("the truth    ", [f"{g:+.4f}" for g in true_vjp.tolist()])
 # not, and so it pushes along a direction in which nothing can change.
 
 directions = ["x₁ = 3", "x₂ = 1", "x₃ = -3"]
-places = torch.arange(3)
+places = np.arange(3)
 fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 ax.bar(places - 0.2, true_vjp.cpu(), 0.4, label="full Jacobian")
 ax.bar(places + 0.2, diagonal_only.cpu(), 0.4, label="diagonal only")
