@@ -11,16 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.gradcheck import assert_gradient as assert_gradient
+    from autodiff_guide.gradcheck import check_gradient as check_gradient
+    from autodiff_guide.gradcheck import check_loss as check_loss
+    from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "assert_gradient": "gradcheck",
+    "check_gradient": "gradcheck",
+    "check_loss": "gradcheck",
+    "check_module": "gradcheck",
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("derivatives", "gradcheck", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]
 
