@@ -28,7 +28,7 @@ _HOME = {
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "gradcheck", "plotting", "tensors")
+_MODULES = ("derivatives", "gradcheck", "losses", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]
 

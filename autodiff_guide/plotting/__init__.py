@@ -7,6 +7,7 @@ from autodiff_guide.plotting.derivatives import (
     half_tangents,
     tangent_line,
 )
+from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
 from autodiff_guide.plotting.tensors import broadcast, storage
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "error_curve",
     "gradient_field",
     "half_tangents",
+    "loss_curve",
+    "loss_grid",
+    "softmax_jacobian",
     "storage",
     "tangent_line",
     "vector_jacobian_product",
