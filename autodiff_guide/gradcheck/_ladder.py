@@ -43,6 +43,13 @@ def ladder(eps: float) -> list[float]:
     return [top * ratio**k for k in range(LEVELS)]
 
 
+def fine_ladder(eps: float) -> list[float]:
+    """Return relative steps below those of `ladder`, for a singularity close by."""
+    top, bottom = 0.1 * math.sqrt(eps), 4 * eps
+    ratio = (bottom / top) ** (1 / (LEVELS - 1))
+    return [top * ratio**k for k in range(LEVELS)]
+
+
 def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
     """Return d, close to step * scale, with x + d and x - d exact in x's precision.
 
@@ -102,7 +109,11 @@ def extrapolated_limit(
     value, bar = limit(estimates, noise)
     combined, combined_bar = limit(*_richardson(estimates, noise, steps, 2))
     better = combined_bar < bar
-    return torch.where(better, combined, value), torch.where(better, combined_bar, bar)
+    # Two limits that contradict each other are none.
+    apart = (combined - value).abs()
+    torn = torch.isfinite(apart) & (apart > 3 * (bar + combined_bar))
+    bar = torch.where(better, combined_bar, bar)
+    return torch.where(better, combined, value), torch.where(torn, apart, bar)
 
 
 def one_sided_limit(

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._ladder import extrapolated_limit, first_steps, ladder
+from autodiff_guide.gradcheck._ladder import (
+    extrapolated_limit,
+    fine_ladder,
+    first_steps,
+    ladder,
+)
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
@@ -179,45 +184,68 @@ def _judge_block(
     tolerance: Tolerance,
     max_memory: int,
 ) -> None:
-    """Judge some columns on the ladder, then small elements by steps of their own."""
-    steps = ladder(problem.eps)
-    columns = evidence.columns
-    scale = base.scale
+    """Judge some columns on the ladder; give doubtful ones two other ladders.
+
+    Steps relative to a small element itself, and steps small enough for a singularity
+    close by.
+    """
+    coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
     size = problem.x.abs()
-    for attempt in range(2):
-        if attempt == 1:
-            doubtful = evidence.status[block] >= Status.UNRESOLVED
-            own = size[columns[block]]
-            small = (own > 0) & (own < 0.1 * scale[columns[block]])
-            block = block[doubtful.any(1) & small]
-            if not len(block):
-                return
-            scale = scale.clone()
-            scale[columns[block]] = size[columns[block]]
-        values = move_columns(problem, columns[block], steps, scale, max_memory)
+    own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
+    for attempt, (steps, scale) in enumerate(
+        ((coarse, base.scale), (coarse, own), (fine, own))
+    ):
+        if attempt:
+            doubtful = (evidence.status[block] >= Status.UNRESOLVED).any(1)
+            if attempt == 1:
+                doubtful &= (own < base.scale)[evidence.columns[block]]
+            again = block[doubtful]
+        else:
+            again = block
+        if not len(again):
+            continue
+        values = move_columns(problem, evidence.columns[again], steps, scale, max_memory)
         slopes = measure(problem, base, values, steps)
-        yours = evidence.yours[block]
         here = Tolerance(
-            tolerance.row, tolerance.around[block], tolerance.visible[block]
+            tolerance.row, tolerance.around[again], tolerance.visible[again]
         )
-        status, numeric, bar = classify(problem, slopes, yours, here)
-        judged = ~settled[block]
-        if attempt == 1:  # keep what was clearer before
-            judged &= (bar < evidence.bar[block]) | (status < evidence.status[block])
-        evidence.status[block] = torch.where(judged, status, evidence.status[block])
-        evidence.numeric[block] = torch.where(judged, numeric, evidence.numeric[block])
-        evidence.bar[block] = torch.where(judged, bar, evidence.bar[block])
-        evidence.noise = max(evidence.noise, slopes.relative_noise)
+        status, numeric, bar = classify(problem, slopes, evidence.yours[again], here)
+        judged = ~settled[again]
+        if attempt:
+            judged &= _clearer(evidence, again, status, numeric, bar)
+        evidence.status[again] = torch.where(judged, status, evidence.status[again])
+        evidence.numeric[again] = torch.where(judged, numeric, evidence.numeric[again])
+        evidence.bar[again] = torch.where(judged, bar, evidence.bar[again])
+        if steps is coarse:
+            evidence.noise = max(evidence.noise, slopes.relative_noise)
         kinks = judged & ((status == Status.KINK) | (status == Status.BAD_KINK))
         if evidence.kink is None and bool(kinks.any()):
-            worst = (status * kinks).flatten().argmax()
-            c, o = divmod(int(worst), problem.output_size)
-            evidence.kink = (
-                int(block[c]),
-                o,
-                float(slopes.left[c, o]),
-                float(slopes.right[c, o]),
-            )
+            worst = int((status * kinks).flatten().argmax())
+            c, o = divmod(worst, problem.output_size)
+            sides = float(slopes.left[c, o]), float(slopes.right[c, o])
+            evidence.kink = (int(again[c]), o, *sides)
+
+
+def _clearer(
+    evidence: Evidence, block: Tensor, status: Tensor, numeric: Tensor, bar: Tensor
+) -> Tensor:
+    """Return where another ladder knows better than the one before.
+
+    It does if its bar is smaller, if nothing was known, or if it has a limit that
+    contradicts the one of larger steps. It does not if larger steps spoke for your
+    gradient and it speaks against: rounding can be smooth over tiny steps.
+    """
+    before, before_bar = evidence.numeric[block], evidence.bar[block]
+    supported = (evidence.yours[block] - before).abs() <= 5 * before_bar
+    resolved = torch.isfinite(bar)
+    apart = (numeric - before).abs() > 3 * (bar + before_bar)
+    contradicts = resolved & apart & (bar <= 0.05 * numeric.abs())
+    unknown = (evidence.status[block] == Status.UNRESOLVED) & (
+        status < Status.UNRESOLVED
+    )
+    smaller = resolved & ~(bar >= before_bar)
+    against = supported & (status >= Status.UNRESOLVED)
+    return (contradicts | unknown | smaller) & ~against
 
 
 def bisect(

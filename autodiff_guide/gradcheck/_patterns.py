@@ -342,6 +342,8 @@ def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
         "1 - x": 1 - x,
         "1 + x": 1 + x,
         "log(|x|)": x.abs().log(),
+        "x sigmoid(x)(1 - sigmoid(x))": x * x.sigmoid() * (-x).sigmoid(),
+        "x (1 - tanh(x)^2)": x * (1 - x.tanh() ** 2),
         "x cos(x)": x * x.cos(),
         "x exp(x)": x * x.exp(),
     }

@@ -139,7 +139,8 @@ def _measured_noise(
     if len(small) < 3:
         return torch.zeros_like(central[0])
     change = central[small[1:]] - central[small[:-1]]
-    jump = (change.abs() * width[small[1:]] / 2).nan_to_num(0, 0, 0).amax(0)
+    jumps = (change.abs() * width[small[1:]] / 2).nan_to_num(0, 0, 0)
+    jump = 2 * jumps.where(jumps > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
     jump = jump.where(jump > 20 * eps * size.amax(0), 0.0)
     shared = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
     return torch.maximum(jump, shared)
@@ -180,7 +181,7 @@ def classify(
     side = torch.where(has_right, right, left)
     side_bar = torch.where(has_right, right_bar, left_bar)
     edge_close = (yours - side).abs() <= slack(side, side_bar)
-    edge_sharp = side_bar < 1e-3 * side.abs() + 1e-6 * row
+    edge_sharp = side_bar < 1e-3 * side.abs()
 
     status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
     status[agree] = Status.AGREE
