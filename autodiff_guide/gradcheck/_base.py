@@ -65,6 +65,12 @@ def examine(problem: Map) -> Base:
         noise = noise + _jitter(problem, value, again, remarks)
     usable = torch.isfinite(value)
     all_usable = bool(usable.all())
+    if problem.movable is not None and not bool(problem.movable.any()):
+        raise ConclusionError(
+            "inconclusive",
+            ("nonfinite",),
+            "every input element is NaN or inf; there is no step to take",
+        )
     if m and not all_usable and not bool(usable.any()):
         raise ConclusionError(
             "inconclusive",

@@ -17,7 +17,7 @@ def scales(problem: Map) -> Tensor:
     size = problem.x.abs()
     if problem.movable is not None:
         size = size.where(problem.movable, 0.0)
-    pieces = [_at_least_typical(piece) for piece in size.split(problem.sizes)]
+    pieces = [_at_least_typical(piece[0]) for piece in problem.pieces(size[None])]
     return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
 
 
@@ -57,7 +57,7 @@ def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
     """
     sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
     pieces = []
-    wanted = (sizes[:, None] * scale).split(problem.sizes, 1)
+    wanted = problem.pieces(sizes[:, None] * scale)
     for x, d in zip(problem.points, wanted, strict=True):
         size = x.reshape(-1).abs()
         pieces.append(((size + d.to(x.dtype)) - size).to(torch.float64))

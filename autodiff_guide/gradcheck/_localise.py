@@ -169,8 +169,6 @@ def _first_look(
     settled = finite & agree & sharp
     if base.checked is not None:
         settled |= ~base.checked
-    if problem.movable is not None:
-        settled |= ~problem.movable[columns][:, None]
     status = torch.zeros_like(yours, dtype=torch.int8)
     return Evidence(columns, yours, numeric, bar, status), settled, tolerance
 

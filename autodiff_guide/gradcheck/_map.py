@@ -132,9 +132,9 @@ class Map:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             y = torch.func.vmap(self._joined, in_dims=dims)(*batch).to(torch.float64)
-        self.evaluations += len(y)
+        self.evaluations += y.shape[0]
         if not self.verified:
-            self._verify(y[-1], self._row(batch, batched, len(y) - 1))
+            self._verify(y[-1], self._row(batch, batched, -1))
             self.verified = True
         return y
 
@@ -162,7 +162,7 @@ class Map:
         self, graph: tuple[list[Tensor], list[Tensor]], cotangents: Tensor
     ) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n), by autograd."""
-        if self.batched_pullback and len(cotangents) > 2:
+        if self.batched_pullback and cotangents.shape[0] > 2:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -173,7 +173,7 @@ class Map:
             rows = [self._pulled(graph, v[None], batched=False) for v in cotangents]
         except Exception as error:
             raise _backward_failed(error) from error
-        return torch.cat(rows)
+        return torch.cat(rows) if len(rows) > 1 else rows[0]
 
     def _pulled(
         self,
@@ -183,16 +183,17 @@ class Map:
         batched: bool,
     ) -> Tensor:
         leaves, outputs = graph
-        self.pullbacks += len(cotangents)
-        pulled = self.x.new_zeros(len(cotangents), self.n)
-        pieces = cotangents.split([y.numel() for y in outputs], 1)
+        rows = cotangents.shape[0]
+        self.pullbacks += rows
+        sizes = [y.numel() for y in outputs]
+        pieces = cotangents.split(sizes, 1) if len(sizes) > 1 else (cotangents,)
         pairs = [
             (y, (v if batched else v[0]).to(y.dtype, copy=True))
             for y, v in zip(outputs, pieces, strict=True)
             if y.requires_grad
         ]
         if not pairs:
-            return pulled
+            return self.x.new_zeros(rows, self.n)
         gradients = torch.autograd.grad(
             [y for y, _ in pairs],
             leaves,
@@ -201,19 +202,27 @@ class Map:
             allow_unused=True,
             is_grads_batched=batched,
         )
-        for start, size, g in zip(self.starts, self.sizes, gradients, strict=False):
-            if g is not None:
-                dense = g if g.layout == torch.strided else g.to_dense()
-                pulled[:, start : start + size] = dense.reshape(len(cotangents), size)
-        return pulled
+        flat = [
+            self.x.new_zeros(rows, size)
+            if g is None
+            else _dense(g).reshape(rows, size).to(torch.float64)
+            for size, g in zip(self.sizes, gradients, strict=True)
+        ]
+        return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
 
     # ----------------------------------------------------------------- points
+
+    def pieces(self, flat: Tensor) -> list[Tensor]:
+        """Cut (B, n) rows into one (B, size) piece per chosen input."""
+        if len(self.sizes) == 1:
+            return [flat]
+        return list(torch.split_with_sizes(flat, self.sizes, 1))
 
     def unflatten(self, flat: Tensor) -> list[Tensor]:
         """Cut (B, n) float64 rows into one (B, \\*shape) tensor per chosen input."""
         return [
-            piece.reshape(len(flat), *x.shape).to(x.dtype)
-            for piece, x in zip(flat.split(self.sizes, 1), self.points, strict=True)
+            piece.reshape(flat.shape[0], *x.shape).to(x.dtype)
+            for piece, x in zip(self.pieces(flat), self.points, strict=True)
         ]
 
     def measure_memory(self) -> None:
@@ -293,7 +302,11 @@ def real_outputs(result: object) -> list[Tensor]:
     kept = [y for y in candidates if isinstance(y, Tensor) and _has_derivative(y)]
     if not kept:
         raise UnusableOutputError(_explain_output(result))
-    return [_as_real(y if y.layout == torch.strided else y.to_dense()) for y in kept]
+    return [_as_real(_dense(y)) for y in kept]
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x if x.layout == torch.strided else x.to_dense()
 
 
 def _has_derivative(x: Tensor) -> bool:

@@ -51,15 +51,10 @@ def worst_element(problem: Map, evidence: Evidence, names: tuple[str, ...]) -> W
 def worst_probe(seen: Screen) -> Worst:
     """Return the probe that is off by most error bars."""
     k = int(((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).argmax())
-    row, column = divmod(k, seen.bar.shape[1])
-    return Worst(
-        input="all inputs",
-        index=(),
-        output=(),
-        yours=float(seen.yours[row, column]),
-        numeric=float(seen.numeric[row, column]),
-        bar=float(seen.bar[row, column]),
+    yours, numeric, bar = (
+        x.reshape(-1)[k].item() for x in (seen.yours, seen.numeric, seen.bar)
     )
+    return Worst("all inputs", (), (), yours, numeric, bar)
 
 
 def element_comparison(
@@ -89,9 +84,9 @@ def probe_comparison(seen: Screen) -> Comparison:
     """Return every probe, as a pair."""
     return Comparison(
         what="probe",
-        yours=seen.yours.flatten().cpu(),
-        numeric=seen.numeric.flatten().cpu(),
-        bar=seen.bar.flatten().cpu(),
+        yours=seen.yours.cpu().reshape(-1),
+        numeric=seen.numeric.cpu().reshape(-1),
+        bar=seen.bar.cpu().reshape(-1),
         where={},
     )
 

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from autodiff_guide.gradcheck._ladder import (
 )
 from autodiff_guide.gradcheck._map import Map
 
+BITS = torch.arange(8, dtype=torch.uint8)
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
 # A probe is suspicious beyond this many error bars.
@@ -86,8 +88,7 @@ def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """Return random ±1 of shape (rows, columns) as int8, eight from each random byte."""
     count = -(-columns // 8)
     seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
-    bits = torch.arange(8, dtype=torch.uint8)
-    signs = (seeds.unsqueeze(-1) >> bits).bitwise_and_(1).view(torch.int8)
+    signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
     return signs.mul_(2).sub_(1).view(rows, -1)[:, :columns]
 
 
@@ -123,9 +124,9 @@ def probe(
 def _both_sides(problem: Map, moves: Tensor) -> Tensor:
     """Return f(x + moves) above f(x - moves)."""
     x = problem.x
-    both = moves.new_empty(2 * len(moves), problem.n)
-    torch.add(x, moves, out=both[: len(moves)])
-    torch.sub(x, moves, out=both[len(moves) :])
+    both = moves.new_empty(2 * moves.shape[0], problem.n)
+    torch.add(x, moves, out=both[: moves.shape[0]])
+    torch.sub(x, moves, out=both[moves.shape[0] :])
     return problem.values(problem.unflatten(both), [True] * len(problem.points))
 
 
@@ -143,7 +144,7 @@ def screen(
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
         U = random_signs(probes, problem.n, generator).to(problem.device)
-    K = len(U)
+    K = U.shape[0]
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
     d1, d2 = exact_steps(problem, [h1, h2], base.scale)
@@ -152,10 +153,10 @@ def screen(
     )
     slope1 = (plus1 - minus1) * (0.5 / h1)
     slope2 = (plus2 - minus2) * (0.5 / h2)
-    largest = torch.maximum(plus1.abs().amax(0), minus1.abs().amax(0))
+    largest = plus1.abs().amax(0)
     newly_bad = False
     checked = base.checked
-    if not bool(torch.isfinite(slope1.sum() + slope2.sum())):
+    if not math.isfinite(slope1.sum() + slope2.sum()):
         bad = ~(torch.isfinite(slope1).all(0) & torch.isfinite(slope2).all(0))
         newly_bad = bool((bad & base.usable).any())
         bad |= ~base.usable
@@ -183,19 +184,19 @@ def screen(
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
     result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
-    if not bool(torch.isfinite(A.sum())):
+    if not math.isfinite(A.sum()):
         return result
 
     result.yours = _project(A * (d1 / h1), U)
     rest = V @ slope1.T - result.yours
     rest2 = V @ slope2.T - _project(A * (d2 / h2), U[:K2])
-    rest[:, :K2] = (4 * rest2 - rest[:, :K2]) / 3
+    rest[:, :K2].lerp_(rest2, 4 / 3)  # Richardson: (4 rest2 - rest) / 3
     result.numeric = result.yours + rest
     result.bar = BARS * (V.square() @ error.square().T).sqrt()
     _, floor = _rounding_floor(problem, A * base.scale, U)
     suspects = rest.abs() > result.bar + floor
-    relative = (typical_error / steepest)[steepest > 0]
-    result.resolution = float(relative.max()) if len(relative) else 0.0
+    relative = (typical_error / steepest).nan_to_num(0, 0, 0)
+    result.resolution = float(relative.max())
     bend = plus2 + minus2 - 2 * base.value
     bent = bend.abs() > 1e-3 * h2 * slope2.abs()
     if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
@@ -203,7 +204,7 @@ def screen(
         bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
         share = bent.to(torch.float64).mean(0).amax()
         result.kinked = bool(share > (0.0 if all_columns else 0.5))
-    zero = [not bool(a.any()) for a in A.split(problem.sizes, 1)]
+    zero = [not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slope1.abs() <= error).all())
     result.disagree = bool(suspects.any())
@@ -232,16 +233,20 @@ def _cotangents(
     Their lengths differ at random, so that a backward which forgets the incoming
     gradient cannot be right for all of them.
     """
-    m = len(error)
+    m = error.shape[0]
     rows = min(probes, m)
     length = 0.5 + torch.rand(rows, 1, generator=generator, dtype=torch.float64)
-    signs = random_signs(1 if m <= probes else rows, m, generator) * length
-    signs = signs.to(error)
-    known = error > 0
-    if not bool(known.all()):
-        other = error[known].median() if bool(known.any()) else error.new_tensor(1.0)
-        error = error.where(known, other)
-    V = (torch.diag(signs.diagonal()) if m <= probes else signs) * (error.amin() / error)
+    if m == 1:
+        V = length.to(error)
+    else:
+        known = error > 0
+        if not bool(known.all()):
+            other = error[known].median() if bool(known.any()) else error + 1.0
+            error = error.where(known, other)
+        V = (random_signs(rows, m, generator) * length).to(error)
+        V = V * (error.amin() / error)
+        if m <= probes:
+            V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
     pieces = V.split([y.numel() for y in base.graph[1]], 1)

@@ -19,6 +19,8 @@ from autodiff_guide.gradcheck._map import Map
 
 # Elements that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
+# Noise above this many roundings is no rounding of the result.
+LOUD = 20
 
 
 class Status(IntEnum):
@@ -79,7 +81,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     central = (plus - minus) / width
     size = torch.maximum(torch.maximum(plus.abs(), minus.abs()), base.value.abs())
     size = size.nan_to_num(0, 0, 0)
-    jitter = _measured_noise(eps, central, width, size, steps)
+    jitter, loud = _measured_noise(eps, central, width, size, steps)
     rounding = torch.maximum(torch.maximum(base.noise, jitter), eps * size)
     noise = 2 * rounding / width
 
@@ -106,7 +108,6 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     behind = (base.value - minus) / values.behind[..., None]
     right, right_bar = one_sided_limit(ahead, 2 * noise, h)
     left, left_bar = one_sided_limit(behind, 2 * noise, h)
-    loud = jitter > 0
     share = jitter / size.amax(0).clamp_min(1e-300)
     return Slopes(
         central=value,
@@ -129,21 +130,20 @@ def _treads(flat: Tensor) -> Tensor:
 
 def _measured_noise(
     eps: float, central: Tensor, width: Tensor, size: Tensor, steps: list[float]
-) -> Tensor:
-    """Return how far f jumps between small steps, where that is more than rounding.
+) -> tuple[Tensor, Tensor]:
+    """Return how far f jumps between small steps, and where that is far too much.
 
-    A slope hardly changes between two small steps. If it seems to, f is computed in
-    lower precision than its input, or cancels. Shape (C, m).
+    A slope hardly changes between two small steps. If it seems to, the values carry
+    noise; if that is far above rounding, f is computed in lower precision than its
+    input, or cancels, and so are its other columns. Both of shape (C, m).
     """
     small = [k for k, h in enumerate(steps) if h <= 0.3 * eps ** (1 / 3)]
-    if len(small) < 3:
-        return torch.zeros_like(central[0])
     change = central[small[1:]] - central[small[:-1]]
     jumps = (change.abs() * width[small[1:]] / 2).nan_to_num(0, 0, 0)
     jump = 2 * jumps.where(jumps > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
-    jump = jump.where(jump > 20 * eps * size.amax(0), 0.0)
-    shared = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
-    return torch.maximum(jump, shared)
+    loud = jump > LOUD * eps * size.amax(0)
+    shared = jump.where(loud, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
+    return torch.maximum(jump, shared), loud
 
 
 def classify(
