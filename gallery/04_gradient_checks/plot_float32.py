@@ -1,9 +1,9 @@
 """
-A check in float32 says what it could see
-=========================================
+A check in float32, with an error bar of its own
+================================================
 
-With seven digits a difference keeps four. A fixed tolerance then fails
-right gradients; an error bar passes them, and says how much it saw.
+With seven digits, a difference keeps four or five. A fixed tolerance fails
+right gradients then; an error bar grows with the rounding, and passes them.
 """
 
 # curriculum: C5.11
@@ -46,11 +46,8 @@ for dtype in DTYPES:
 # **Why.** A difference over the step *h* is off by about *h*² of
 # truncation and :math:`\varepsilon / h` of rounding, where
 # :math:`\varepsilon` is the precision. The best step leaves
-# :math:`\varepsilon^{2/3}`: in float64 eleven digits, in float32 five, in
-# bfloat16 one or two.
-#
-# So plant errors in the gradient, and see from which size on each
-# precision finds them.
+# :math:`\varepsilon^{2/3}`. So plant errors in the gradient, and see from
+# which size on each precision finds them.
 
 planted = torch.logspace(-8, 1, 19).tolist()
 least = {}
