@@ -20,9 +20,9 @@ _HOME = {
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("activations", "derivatives", "flow", "plotting", "tensors")
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str) -> object:
