@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import mpmath
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from autodiff_guide import plotting
 from autodiff_guide.activations import CATALOGUE, Activation
 
 INF, NAN = math.inf, math.nan
@@ -34,6 +36,12 @@ MP = mpmath.mp.clone()
 MP.prec = 300
 mpf = MP.mpf
 SELU_ALPHA, SELU_SCALE = mpf(1.6732632423543772), mpf(1.0507009873554805)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
 
 
 def mp_sigmoid(x):
@@ -425,3 +433,72 @@ def test_an_entry_of_ones_own():
     )
     assert double.kinks_at() == {}
     assert double.jumps_at() == ()
+
+
+def drawn(ax):
+    return {
+        line.get_label(): (np.array(line.get_xdata()), np.array(line.get_ydata()))
+        for line in ax.lines
+    }
+
+
+@pytest.mark.parametrize("entry", ELEMENTWISE, ids=lambda e: e.name)
+def test_plot_draws_value_and_both_slopes(entry):
+    lines = drawn(plotting.activation(entry))
+    x, value = lines[entry.name]
+    gaps = np.isnan(value)
+    assert sorted(x[gaps]) == sorted(entry.jumps_at())
+    at = torch.from_numpy(x)
+    np.testing.assert_array_equal(value[~gaps], entry.function(at).numpy()[~gaps])
+    smooth = ~np.isin(x, list(entry.kinks_at()))
+    for label in ("slope by autograd", "slope by hand"):
+        np.testing.assert_allclose(
+            lines[label][1][smooth], entry.derivative(at).numpy()[smooth], atol=1e-14
+        )
+        assert np.isnan(lines[label][1][~smooth]).all()
+    assert ("kink" in lines) == bool(entry.kinks_at())
+    if entry.kinks_at():
+        assert dict(zip(*lines["slope there"], strict=True)) == entry.kinks_at()
+
+
+def test_plot_shades_where_it_is_saturated():
+    ax = plotting.activation(CATALOGUE["sigmoid"])
+    (shade,) = ax.collections
+    inside = [path.get_extents().intervalx for path in shade.get_paths()]
+    edge = math.log(99)  # not exactly: e / (1 + e)**2 = 0.01 at e = 0.0102...
+    assert len(inside) == 2
+    np.testing.assert_allclose(inside, [[-5, -edge], [edge, 5]], atol=0.02)
+
+
+def test_plot_of_ones_own_function_and_module():
+    square = drawn(plotting.activation(lambda x: x * x))
+    assert set(square) == {"function", "slope by autograd"}
+    x, slope = square["slope by autograd"]
+    np.testing.assert_allclose(slope, 2 * x)
+    weight = nn.PReLU(init=-0.5)
+    assert "PReLU" in drawn(plotting.activation(weight))
+    assert weight.weight.grad is None
+    bare = drawn(plotting.activation(torch.sign, derivative=False))
+    assert set(bare) == {"sign"}
+    assert set(drawn(plotting.activation(lambda x: (x > 0).double()))) == {"function"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "message"),
+    [
+        (CATALOGUE["softmax"], ValueError, r"expected an element-wise activation"),
+        (torch.sum, ValueError, r"got shape \(\) from \(1000,\)"),
+        (nn.GLU(), ValueError, r"got shape \(500,\)"),
+        (lambda x: (x, x), TypeError, r"got tuple; pick the tensor"),
+    ],
+)
+def test_plot_of_what_is_no_activation(entry, error, message):
+    with pytest.raises(error, match=message):
+        plotting.activation(entry)
+    assert not plt.get_fignums()
+
+
+def test_grid_shows_all():
+    figure = plotting.activation_grid()
+    assert [ax.get_title() for ax in figure.axes] == [e.name for e in ELEMENTWISE]
+    assert figure.legends[0].get_texts()[0].get_text() == "value"

@@ -18,8 +18,8 @@ def step(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)), without overflow."""
     e = np.exp(-np.abs(x))
-    numerator: Array = np.where(x > 0, np.ones_like(e), e)
-    return numerator / (1 + e)
+    value: Array = np.where(x > 0, np.ones_like(e), e) / (1 + e)
+    return value
 
 
 def tanh(x: Array) -> Array:
