@@ -179,7 +179,7 @@ def _shade(ax: Axes, x: Tensor, slope: Tensor) -> None:
         where=(slope.abs() < SATURATED_BELOW).numpy(),
         transform=ax.get_xaxis_transform(),
         color=BLUE,
-        alpha=0.15,
+        alpha=0.25,
         linewidth=0,
         label=f"saturated: |slope| < {SATURATED_BELOW}",
     )
