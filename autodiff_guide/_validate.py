@@ -24,3 +24,22 @@ def require_floating(name: str, value: object) -> Tensor:
             f"only those have derivatives, try {name}.double()"
         )
     return tensor
+
+
+def require_tuple(name: str, value: object) -> None:
+    """Raise ``TypeError`` unless `value` is a tuple."""
+    if not isinstance(value, tuple):
+        raise TypeError(
+            f"{name}: expected a tuple of tensors, got {type(value).__name__}; "
+            f"for one input write ({name[:-1]},)"
+        )
+
+
+def require_like(name: str, value: object, like: Tensor, role: str) -> None:
+    """Raise unless `value` is a tensor of the shape and dtype of `like`."""
+    tensor = require_tensor(name, value)
+    if tensor.shape != like.shape or tensor.dtype != like.dtype:
+        raise ValueError(
+            f"{name}: expected shape {tuple(like.shape)} and {like.dtype}, as the "
+            f"{role}, got {tuple(tensor.shape)} and {tensor.dtype}"
+        )

@@ -14,6 +14,7 @@ from torch import nn
 
 from autodiff_guide import plotting
 from autodiff_guide.activations import CATALOGUE, Activation
+from autodiff_guide.derivatives import numeric_derivative
 
 INF, NAN = math.inf, math.nan
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -233,6 +234,17 @@ def test_derivative_is_mpmaths(entry):
     truths = [float(MP.diff(TRUTH[entry.name], mpf(v))) for v in x.tolist()]
     truth = torch.tensor(truths, dtype=torch.float64)
     torch.testing.assert_close(entry.derivative(x), truth, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda e: e.name)
+def test_derivative_is_the_numeric_one_within_its_error_bar(entry):
+    x = torch.linspace(-4.9, 4.7, 24, dtype=torch.float64)
+    by_hand = entry.derivative(x)
+    numeric = numeric_derivative(entry.function, x)
+    if not entry.vector:
+        by_hand = torch.diag(by_hand)
+    assert ((by_hand - numeric.value).abs() <= numeric.error + 1e-15).all()
+    assert numeric.error.max() < 1e-6
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
