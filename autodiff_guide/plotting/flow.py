@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from autodiff_guide.flow import GradientFlow, Verdict
 from autodiff_guide.plotting._style import own_axes
@@ -15,8 +16,7 @@ NAMED_LAYERS = 8
 def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
     """Draw the gradient norm of each layer, first to last, on a logarithmic scale.
 
-    A cross marks a layer whose verdict is not *fine*, and the verdict stands where
-    it changes. A norm of zero has no place on the scale: a triangle on the lower edge
+    A cross marks a layer whose verdict is not *fine*; the first of each kind is named. A norm of zero has no place on the scale: a triangle on the lower edge
     stands for it. Called again on the same axes, it adds the next network.
 
     Parameters
@@ -47,29 +47,30 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
     places = range(1, len(norms) + 1)
     (line,) = ax.plot(places, norms, marker=".")
     colour = line.get_color()
-    ill = [layer.verdict is not Verdict.FINE for layer in result.layers]
-    for place, layer, before in zip(
-        places, result.layers, (None, *result.layers), strict=False
-    ):
-        if layer.gradient == 0:
-            edge = ax.get_xaxis_transform()
-            ax.plot(place, 0.03, "v", color=colour, transform=edge, clip_on=False)
-        elif ill[place - 1]:
-            ax.plot(place, layer.gradient, "x", color=colour)
-        if ill[place - 1] and (before is None or before.verdict is not layer.verdict):
-            name = layer.verdict.name.lower().replace("_", " ")
-            at_zero = layer.gradient == 0
+    edge = ax.get_xaxis_transform()
+    named = {Verdict.FINE}
+    for place, layer in zip(places, result.layers, strict=True):
+        ill, zero = layer.verdict is not Verdict.FINE, layer.gradient == 0
+        at = (place, 0.03 if zero else layer.gradient)
+        if zero:
+            ax.plot(*at, "v", color=colour, transform=edge, clip_on=False)
+        elif ill:
+            ax.plot(*at, "x", color=colour)
+        if layer.verdict not in named:
+            named.add(layer.verdict)
             ax.annotate(
-                name,
-                (place, 0.03 if at_zero else layer.gradient),
-                xycoords=ax.get_xaxis_transform() if at_zero else ax.transData,
-                xytext=(4, 8),
+                layer.verdict.name.lower().replace("_", " "),
+                at,
+                xycoords=edge if zero else ax.transData,
+                xytext=(8, -4) if zero else (4, 8),
                 textcoords="offset points",
                 color=colour,
             )
     ax.set_yscale("log")
     if len(norms) <= NAMED_LAYERS:
         ax.set_xticks(places, [layer.name for layer in result.layers])
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("layer, first to last")
     ax.set_ylabel("gradient norm")
     return ax

@@ -68,9 +68,8 @@ for ax, name in zip(axes.flat, in_numpy, strict=False):
     plotting.activation(CATALOGUE[name], ax=ax)
     ax.set_title(name)
 axes[2, 1].set_axis_off()
-axes[2, 1].legend(
-    *axes[1, 1].get_legend_handles_labels(), loc="center", frameon=False
-)
+handles, labels = axes[1, 1].get_legend_handles_labels()
+axes[2, 1].legend(handles, ["value", *labels[1:]], loc="center")
 fig.set_label(
     "Step, sigmoid, tanh, ReLU and softplus from -5 to 5, each with its "
     "slope by autograd and by hand, which coincide; shaded where the slope "

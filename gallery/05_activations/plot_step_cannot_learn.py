@@ -56,11 +56,15 @@ print(by_hand)
 # Its slope is zero on both sides, and at 0 it jumps. Shaded is where the
 # slope is too small to learn by: for the step, everywhere.
 
-fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.2), layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.8), layout="constrained")
 for ax, name in zip(axes, ("step", "sigmoid"), strict=True):
     plotting.activation(CATALOGUE[name], ax=ax)
     ax.set_title(name)
-axes[1].legend(loc="center left")
+fig.legend(
+    *axes[1].get_legend_handles_labels(),
+    loc="outside lower center",
+    ncols=2,
+)
 fig.set_label(
     "The step: 0, then 1, with slope 0 all along, so all of it is shaded "
     "as saturated. The sigmoid climbs smoothly from 0 to 1, with slope "
