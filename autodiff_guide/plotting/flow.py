@@ -16,7 +16,8 @@ NAMED_LAYERS = 8
 def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
     """Draw the gradient norm of each layer, first to last, on a logarithmic scale.
 
-    A cross marks a layer whose verdict is not *fine*; the first of each kind is named. A norm of zero has no place on the scale: a triangle on the lower edge
+    A cross marks a layer whose verdict is not *fine*; the first of each kind is
+    named. A norm of zero has no place on the scale: a triangle on the lower edge
     stands for it. Called again on the same axes, it adds the next network.
 
     Parameters
