@@ -28,7 +28,15 @@ _HOME = {
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "gradcheck", "losses", "plotting", "tensors")
+_MODULES = (
+    "activations",
+    "derivatives",
+    "flow",
+    "gradcheck",
+    "losses",
+    "plotting",
+    "tensors",
+)
 
 __all__ = [*_HOME, *_MODULES]
 
