@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.descent import minimize as minimize
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
@@ -18,9 +19,10 @@ __version__ = "0.1.0"
 
 _HOME = {
     "describe": "tensors",
+    "minimize": "descent",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("derivatives", "descent", "objectives", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
 

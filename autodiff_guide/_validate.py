@@ -16,7 +16,7 @@ def require_tensor(name: str, value: object) -> Tensor:
 
 
 def require_floating(name: str, value: object) -> Tensor:
-    """Return `value` if it is a real floating-point tensor, else raise ``TypeError``."""
+    """Return `value` if it is a real floating tensor, else raise ``TypeError``."""
     tensor = require_tensor(name, value)
     if not tensor.is_floating_point():
         raise TypeError(
