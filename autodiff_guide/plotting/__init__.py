@@ -1,5 +1,25 @@
 """Everything that draws: views of results computed elsewhere."""
 
+from autodiff_guide.plotting.animation import animation
+from autodiff_guide.plotting.descent import (
+    basins,
+    final_values,
+    tangent_steps,
+    trajectory,
+    values,
+)
+from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
 
-__all__ = ["broadcast", "storage"]
+__all__ = [
+    "animation",
+    "basins",
+    "broadcast",
+    "contour",
+    "final_values",
+    "storage",
+    "surface",
+    "tangent_steps",
+    "trajectory",
+    "values",
+]
