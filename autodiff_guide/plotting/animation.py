@@ -26,7 +26,7 @@ def animation(
     *,
     function: Objective | Function,
     domain: Domain | None = None,
-    frames: int = 40,
+    frames: int = 30,
 ) -> FuncAnimation:
     """Animate one or several descents over the contours of what they descend.
 
@@ -71,8 +71,8 @@ def animation(
     several = [results] if isinstance(results, Trajectory) else list(results)
     paths = [plane_paths(result) for result in several]
     longest = max(len(path) for path in paths)
-    figure, ax = plt.subplots(figsize=(4.8, 3.4), dpi=80, layout="constrained")
-    draw_contour(ax, function, require_domain(function, domain), size=121)
+    figure, ax = plt.subplots(figsize=(4.8, 3.4), dpi=72, layout="constrained")
+    draw_contour(ax, function, require_domain(function, domain), light=True)
     lines = [
         [
             path_line(ax, path[:, i], COLOURS[k % len(COLOURS)], label=rule)

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 from torch import Tensor
 
 from autodiff_guide.descent import Trajectory
 from autodiff_guide.objectives import Objective
-from autodiff_guide.plotting._style import BLUE, COLOURS, VERMILION, own_axes
+from autodiff_guide.plotting._style import BLUE, COLOURS, GREEN, VERMILION, own_axes
 from autodiff_guide.plotting.objectives import (
     Domain,
     Function,
@@ -19,7 +20,7 @@ from autodiff_guide.plotting.objectives import (
     require_domain,
 )
 
-_HALO = 1.5
+_DOTS = 100  # steps up to which each point of a path is marked
 
 
 def trajectory(
@@ -70,7 +71,9 @@ def trajectory(
     colour = COLOURS[_labels(ax) % len(COLOURS)]
     for i in range(paths.shape[1]):
         path_line(ax, paths[:, i], colour, label=result.rule if i == 0 else None)
-    ax.plot(*paths[0].T, "o", color=colour, markeredgecolor="white", markersize=6)
+    if len(paths) <= _DOTS:
+        ax.plot(*paths.reshape(-1, 2).T, ".", color=colour, markersize=4)
+    ax.plot(*paths[0].T, "o", color=colour, markeredgecolor="white", markersize=7)
     ax.set(xlabel="x", ylabel="y")
     return ax
 
@@ -122,7 +125,8 @@ def final_values(
 ) -> Axes:
     """Draw the last value of each start, on a log scale, against what was varied.
 
-    Starts whose value overflowed or is NaN stand as crosses at the upper edge.
+    Starts whose value overflowed or is NaN stand as crosses at the upper edge; those
+    at the minimum itself, which a log scale cannot show, as triangles at the lower.
 
     Parameters
     ----------
@@ -166,19 +170,12 @@ def final_values(
     varied, heights = _numbers(against), _numbers(result.values[-1]) - minimum
     colour = COLOURS[_labels(ax) % len(COLOURS)]
     fine = np.isfinite(heights)
+    shown = fine & (heights > 0)
     ax.plot(
-        varied[fine], heights[fine], "o", color=colour, label=f"step {_last(result)}"
+        varied[shown], heights[shown], "o", color=colour, label=f"step {_last(result)}"
     )
-    if not fine.all():
-        ax.plot(
-            varied[~fine],
-            np.ones((~fine).sum()),
-            "x",
-            color=VERMILION,
-            transform=ax.get_xaxis_transform(),
-            clip_on=False,
-            label="diverged",
-        )
+    _edge(ax, varied[~fine], 1, "x", VERMILION, "diverged")
+    _edge(ax, varied[fine & (heights <= 0)], 0, "v", GREEN, "the minimum, to rounding")
     ax.set_yscale("log", nonpositive="mask")
     ax.set(xlabel=label, ylabel=_above(minimum))
     return ax
@@ -231,17 +228,19 @@ def basins(
     distance = np.linalg.norm(paths[-1][:, None] - targets, axis=-1)
     distance = np.where(np.isfinite(distance), distance, np.inf)
     reached = np.where(distance.min(1) <= tolerance, distance.argmin(1), -1)
-    size = max(1.0, 200 / len(reached) ** 0.5)
+    size = 250 / len(reached) ** 0.5
     for i, target in enumerate(targets):
         shade = COLOURS[i % len(COLOURS)]
         name = f"({target[0]:.3g}, {target[1]:.3g})"
         _dots(ax, paths[0][reached == i], name, shade, size)
         ax.plot(*target, "o", color=shade, markeredgecolor="white", markersize=9)
     if (reached == -1).any():
-        ink = ax.xaxis.label.get_color()
+        ink = ax.spines["left"].get_edgecolor()
         _dots(ax, paths[0][reached == -1], "elsewhere", ink, size)
     ax.set(xlabel="x of the start", ylabel="y of the start")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, markerscale=9 / size
+    )
     return ax
 
 
@@ -304,7 +303,7 @@ def tangent_steps(
         ax.plot(
             near,
             y[i] + slope * (near - x[i]),
-            color=COLOURS[2],
+            color=GREEN,
             linewidth=1,
             label="tangent" if i == 0 else None,
         )
@@ -338,25 +337,40 @@ def plane_paths(result: Trajectory) -> np.ndarray:
 def path_line(ax: Axes, path: np.ndarray, colour: str, label: str | None) -> Line2D:
     """Draw one path, with a halo that keeps it apart from what is below."""
     finite = np.where(np.isfinite(path), path, np.nan)
-    (line,) = ax.plot(
-        *finite.T, ".-", color=colour, linewidth=1.5, markersize=4, label=label
-    )
-    halo = effects.withStroke(linewidth=1.5 + 2 * _HALO, foreground="white")
-    line.set_path_effects([halo])
+    (line,) = ax.plot(*finite.T, color=colour, linewidth=1.6, label=label)
+    line.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
     return line
 
 
-def _dots(ax: Axes, starts: np.ndarray, name: str, colour: str, size: float) -> None:
+def _dots(
+    ax: Axes, starts: np.ndarray, name: str, colour: ColorType, size: float
+) -> None:
     many = "start" if len(starts) == 1 else "starts"
     ax.scatter(
         starts[:, 0],
         starts[:, 1],
-        s=size,
+        s=size**2,
         marker="s",
         linewidths=0,
         color=colour,
         label=f"{name}: {len(starts)} {many}",
     )
+
+
+def _edge(
+    ax: Axes, x: np.ndarray, height: int, marker: str, colour: str, label: str
+) -> None:
+    """Mark `x` at the lower (0) or upper (1) edge, if there is any."""
+    if len(x):
+        ax.plot(
+            x,
+            np.full(len(x), height),
+            marker,
+            color=colour,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+            label=label,
+        )
 
 
 def _labels(ax: Axes) -> int:
