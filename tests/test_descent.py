@@ -343,10 +343,11 @@ def test_progress_needs_no_tqdm(monkeypatch, capsys):
 )
 def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
     # Traced, but not turned into C++: that takes a minute, and is the benchmark's.
-    traced = functools.partial(torch.compile, backend="aot_eager")
+    traced = functools.partial(torch.compile, backend="eager")
     monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 8)
     fn = rosenbrock().function
-    given = {"steps": 70, "batched": batched, "value_below": 1e-9}
+    given = {"steps": 20, "batched": batched, "value_below": 1e-9}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the compiler
         compiled = minimize(fn, start, rule, compile=True, **given)

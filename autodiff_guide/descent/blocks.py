@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TypeAlias
 
 import torch
@@ -76,13 +77,17 @@ def compiled_blocks(
             rows.append(At(point, value, gradient))
         return stack(rows), rows[-1], state
 
-    compiled = torch.compile(run, fullgraph=True, dynamic=False)
+    # torch counts recompilations by code object; each descent brings its own.
+    own = FunctionType(
+        run.__code__.replace(), run.__globals__, "run", None, run.__closure__
+    )
+    compiled = torch.compile(own, fullgraph=True, dynamic=False)
     whole = steps - steps % _RUN
     for first in range(0, whole, _RUN):
         times = torch.arange(first, first + _RUN, dtype=torch.float64)
         rates = times
         if scheduled:
-            rates = torch.tensor([lr(t) for t in range(first, first + _RUN)])
+            rates = times.new_tensor([lr(t) for t in range(first, first + _RUN)])
         block, at, state = compiled(at.point, at.gradient, state, times, rates)
         yield block
     yield from eager_blocks(advance, at, state, range(whole, steps), _RUN)

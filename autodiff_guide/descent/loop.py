@@ -73,8 +73,8 @@ def minimize(
     batched : bool
         `fn` takes the whole batch as it is, so `vmap` is not needed.
     compile : bool
-        Compile runs of 32 steps by ``torch.compile``: seconds once, then fast. The last
-        digits may differ.
+        Compile runs of 32 steps by ``torch.compile``, anew for each call: it takes
+        seconds, and pays for long runs. The last digits may differ.
     progress : bool
         Show a bar, if tqdm is installed.
 
