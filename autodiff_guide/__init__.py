@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.descent import minimize as minimize
     from autodiff_guide.gradcheck import assert_gradient as assert_gradient
     from autodiff_guide.gradcheck import check_gradient as check_gradient
     from autodiff_guide.gradcheck import check_loss as check_loss
@@ -26,14 +27,17 @@ _HOME = {
     "check_loss": "gradcheck",
     "check_module": "gradcheck",
     "describe": "tensors",
+    "minimize": "descent",
     "preferred_device": "tensors",
 }
 _MODULES = (
     "activations",
     "derivatives",
+    "descent",
     "flow",
     "gradcheck",
     "losses",
+    "objectives",
     "plotting",
     "tensors",
 )

@@ -1,6 +1,7 @@
 """Everything that draws: views of results computed elsewhere."""
 
 from autodiff_guide.plotting.activations import activation, activation_grid
+from autodiff_guide.plotting.animation import animation
 from autodiff_guide.plotting.cells import vector_jacobian_product
 from autodiff_guide.plotting.derivatives import (
     error_curve,
@@ -8,15 +9,27 @@ from autodiff_guide.plotting.derivatives import (
     half_tangents,
     tangent_line,
 )
+from autodiff_guide.plotting.descent import (
+    basins,
+    final_values,
+    tangent_steps,
+    trajectory,
+    values,
+)
 from autodiff_guide.plotting.flow import gradient_flow
 from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
+from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
 
 __all__ = [
     "activation",
     "activation_grid",
+    "animation",
+    "basins",
     "broadcast",
+    "contour",
     "error_curve",
+    "final_values",
     "gradient_field",
     "gradient_flow",
     "half_tangents",
@@ -24,6 +37,10 @@ __all__ = [
     "loss_grid",
     "softmax_jacobian",
     "storage",
+    "surface",
     "tangent_line",
+    "tangent_steps",
+    "trajectory",
+    "values",
     "vector_jacobian_product",
 ]
