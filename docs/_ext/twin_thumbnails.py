@@ -6,10 +6,8 @@ from pathlib import Path
 from docutils import nodes
 from gallery_figures import dark_twin
 from sphinx.transforms import SphinxTransform
-from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
 from sphinx_gallery.utils import scale_image
 
-SIZE = DEFAULT_GALLERY_CONF["thumbnail_size"]
 THUMBNAIL = re.compile(r"(.*/images/)thumb/sphx_glr_(\w+)_thumb\.webp")
 
 
@@ -30,7 +28,8 @@ class TwinThumbnails(SphinxTransform):
             figure = self.source(f"{directory}sphx_glr_{page}_001_dark.webp")
             if figure.exists():
                 thumbnail = dark_twin(self.source(image["uri"]))
-                scale_image(figure, thumbnail, *SIZE)
+                size = self.config.sphinx_gallery_conf["thumbnail_size"]
+                scale_image(figure, thumbnail, *size)
                 image["loading"] = "lazy"
                 twin = image.deepcopy()
                 twin["uri"] = str(dark_twin(Path(image["uri"])))
