@@ -26,7 +26,9 @@ def build(quick: bool) -> int:
         for name in provenance.MADE:
             shutil.rmtree(DOCS / name, ignore_errors=True)
     provenance.write(now)
-    from sphinx.cmd.build import main as sphinx_build
+    # without it the theme, in a build that fails early, writes a file of this name
+    (SITE / "_static").mkdir(parents=True, exist_ok=True)
+    from sphinx.cmd.build import main as sphinx_build  # not where there is nothing to do
 
     strict = [] if quick else ["-W", "--keep-going"]
     status = sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
