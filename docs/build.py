@@ -28,7 +28,7 @@ def build(quick: bool) -> int:
     provenance.write(now)
     # without it the theme, in a build that fails early, writes a file of this name
     (SITE / "_static").mkdir(parents=True, exist_ok=True)
-    from sphinx.cmd.build import main as sphinx_build  # not where there is nothing to do
+    from sphinx.cmd.build import main as sphinx_build
 
     strict = [] if quick else ["-W", "--keep-going"]
     status = sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
