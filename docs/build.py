@@ -26,6 +26,8 @@ def build(quick: bool) -> int:
         for name in provenance.MADE:
             shutil.rmtree(DOCS / name, ignore_errors=True)
     provenance.write(now)
+    # without it the theme, in a build that fails early, writes a file of this name
+    (SITE / "_static").mkdir(parents=True, exist_ok=True)
     from sphinx.cmd.build import main as sphinx_build
 
     strict = [] if quick else ["-W", "--keep-going"]
