@@ -132,8 +132,8 @@ def test_each_start_stops_by_itself(stops, lr, steps, size, seed):
 
 
 def test_chunks_on_a_cpu_fit_its_cache():
-    assert loop._size(torch.zeros(2)) == 64
-    assert loop._size(torch.zeros(10_000, 2)) == 6
+    assert loop._size(torch.zeros(2)) == 256
+    assert loop._size(torch.zeros(10_000, 2)) == 13
     assert loop._size(torch.zeros(10**6, 2)) == 4
     assert loop._size(torch.zeros(10**6, 2, device="meta")) == 64
 
