@@ -356,6 +356,24 @@ def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
     torch.testing.assert_close(compiled.values, eager.values, rtol=1e-9, atol=1e-12)
 
 
+def test_compiling_again_and_again_is_allowed(monkeypatch):
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 1)
+    start, rule = row(0.5), GradientDescent(0.1)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for power in (2, 3, 4):
+            found = minimize(
+                lambda x, power=power: (x**power).sum(),
+                start,
+                rule,
+                steps=1,
+                compile=True,
+            )
+            first = 0.5 - 0.1 * power * 0.5 ** (power - 1)
+            assert float(found.points[1]) == pytest.approx(first)
+
+
 @pytest.mark.parametrize(
     ("name", "point", "kind"),
     [
