@@ -27,8 +27,7 @@ def row(*numbers):
 
 x = row(-1.0, 0.0, 2.0)
 relu = ag.check_gradient(torch.relu, x)
-print(relu.verdict, relu.kinds)
-print(relu.remarks[0])
+relu
 
 # %%
 # A slope of 2 is on neither side. It fails, as a kink.
@@ -39,8 +38,7 @@ def too_steep(x):
 
 
 steep = ag.check_gradient(torch.relu, x, gradient=too_steep)
-print(steep.verdict, steep.kind)
-print(steep.sentence)
+steep
 
 # %%
 # A tie is a kink in two elements at once: which of the two is the maximum
@@ -67,7 +65,7 @@ def two_kinks(x):
 
 zero = torch.zeros((), dtype=torch.float64, device=device)
 softplus = ag.check_gradient(two_kinks, zero)
-print(softplus.verdict, softplus.worst)
+softplus
 
 # %%
 # One-sided slopes tell the cases apart. Where the two sides differ,
@@ -110,8 +108,8 @@ fig.set_label(
 
 strict = ag.check_gradient(torch.relu, x, strict=True)
 away = ag.check_gradient(torch.relu, x + 0.1, strict=True)
-print(strict.verdict, "-", strict.sentence)
-print(away.verdict, "-", away.sentence)
+print("at the kink:", strict.verdict)
+print("beside it:", away.verdict)
 
 assert relu
 assert relu.kind == "kink"

@@ -55,7 +55,6 @@ y = torch.randn(4, 1, device=device)
 count = sum(p.numel() for p in model.parameters())
 report = ag.check_module(model, x, y, loss=nn.functional.mse_loss)
 print(f"{count} parameters")
-print(report.sentence)
 report
 
 # %%
