@@ -14,6 +14,9 @@ from autodiff_guide.gradcheck._localise import Evidence
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._slopes import RTOL, Status
 
+# Kinds, the most specific first, and a sentence to the author of the gradient.
+Finding = tuple[tuple[str, ...], str]
+
 
 @dataclass(eq=False)
 class Block:
@@ -169,3 +172,8 @@ def _others(
         name = names[problem.wrt.index(position)] if known else f"input {position}"
         found[name] = flat[elements]
     return found
+
+
+def close(a: Tensor, b: Tensor, slack: Tensor) -> bool:
+    """Return whether a equals b everywhere, as far as `slack` tells."""
+    return bool((((a - b).abs() <= slack) | (a.isnan() & b.isnan())).all())

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._block import Block, blocks
+from autodiff_guide.gradcheck._block import Block, Finding, blocks, close
+from autodiff_guide.gradcheck._clues import find_detachment, find_low_precision
 from autodiff_guide.gradcheck._localise import Evidence
 from autodiff_guide.gradcheck._map import Map
-from autodiff_guide.gradcheck._patterns import PATTERNS, Finding, bad_kink, close
+from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 
-# Patterns that a detached part of the graph explains.
-EXPLAINED_BY_DETACHING = {
-    "mismatch",
-    "factor",
-    "diagonal",
-    "chain",
-    "localized",
-    "offset",
-}
+# Findings that a detached value explains better, and those it explains as well.
+CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
+FITS_DETACHING = ("factor", "diagonal")
 
 
 def diagnose(
@@ -38,42 +31,46 @@ def diagnose(
         sentence += f" (right: {', '.join(names[i] for i in sorted(right))})"
     more = [kind for b in wrong[1:4] for kind in _explain(b, wrong, evidence)[0]]
     kinds = tuple(dict.fromkeys([*kinds, *(k for k in more if k != "mismatch")]))
-    if EXPLAINED_BY_DETACHING.intersection(kinds):
-        culprit = find_detachment(problem)
-        if culprit:
-            generic = kinds[0] == "mismatch"
-            kinds = ("detached", *kinds) if generic else (*kinds, "detached")
-            sentence += (
-                f"; the function calls {culprit} on a value that needs its gradient"
-            )
+    if kinds[0] in CAUSED_BY_DETACHING + FITS_DETACHING:
+        cut = find_detachment(problem)
+        if cut:
+            caused = kinds[0] in CAUSED_BY_DETACHING
+            kinds = ("detached", *kinds) if caused else (*kinds, "detached")
+            sentence += f"; the function uses {cut} on a value that needs its gradient"
+        cast = find_low_precision(problem)
+        if cast and _error(worst) < 10 * cast[1]:
+            kinds = ("low-precision", *kinds)
+            sentence = f"your gradient is rounded: {cast[0]}; {sentence}"
     return tuple(dict.fromkeys(kinds)), sentence
 
 
+def _error(block: Block) -> float:
+    """Return the largest relative error of a block."""
+    size = torch.maximum(block.numeric.abs(), block.yours.abs()).max()
+    return float((block.yours - block.numeric).abs().max() / size)
+
+
 def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
-    """Return the first pattern that fits a block."""
+    """Return the first pattern that fits a block, and the kinds of all that do."""
     if bad_kink(block) and evidence.kink is not None:
-        return _kink(block, evidence)
-    for pattern in PATTERNS:
-        finding = pattern(block)
-        if finding is None:
-            continue
-        if finding[0][0] != "sign" and bool(block.given.any()):
-            swapped = _swapped(block, wrong)
-            if swapped is not None:
-                return swapped
-        return finding
-    return _swapped(block, wrong) or _mismatch(block)
-
-
-def _kink(block: Block, evidence: Evidence) -> Finding:
-    assert_kink = evidence.kink
-    if assert_kink is None:
+        return _kink(evidence, evidence.kink)
+    findings = [f for f in (pattern(block) for pattern in PATTERNS) if f is not None]
+    swapped = _swapped(block, wrong)
+    if swapped is not None:
+        first = not findings or findings[0][0][0] not in ("sign", "zero", "detached")
+        findings.insert(0 if first else 1, swapped)
+    if not findings:
         return _mismatch(block)
-    column, output, left, right = assert_kink
+    return tuple(kind for kinds, _ in findings for kind in kinds), findings[0][1]
+
+
+def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
+    """Return the slopes on both sides of a kink, and yours outside of them."""
+    column, output, left, right = kink
     yours = float(evidence.yours[column, output])
     return ("kink",), (
-        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; yours, "
-        f"{yours:.6g}, does not lie between them"
+        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; "
+        f"yours, {yours:.6g}, does not lie between them"
     )
 
 
@@ -93,9 +90,9 @@ def _swapped(block: Block, wrong: list[Block]) -> Finding | None:
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of inputs {first} and {second} are swapped, each equals "
-                "the numeric gradient of the other: check the order in which backward "
-                "returns them"
+                f"the gradients of inputs {first} and {second} are swapped, each "
+                "equals the numeric gradient of the other: check the order in which "
+                "backward returns them"
             )
     return None
 
@@ -113,42 +110,6 @@ def _mismatch(block: Block) -> Finding:
     cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
     return ("mismatch",), (
         f"your gradient{block.where} differs at {int(block.wrong.sum())} of "
-        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a term "
-        "is missing or wrong"
+        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a "
+        "term is missing or wrong"
     )
-
-
-class _Watch(TorchFunctionMode):
-    """Notes calls that cut a value off from its graph."""
-
-    CUTS = {  # noqa: RUF012 - a table of functions, never changed
-        torch.Tensor.detach: ".detach()",
-        torch.Tensor.detach_: ".detach_()",
-        torch.Tensor.data.__get__: ".data",  # type: ignore[attr-defined]
-        torch.Tensor.item: ".item()",
-        torch.Tensor.tolist: ".tolist()",
-        torch.Tensor.numpy: ".numpy()",
-    }
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: str | None = None
-
-    def __torch_function__(  # type: ignore[no-untyped-def]
-        self, func, types, args=(), kwargs=None
-    ):
-        first = args[0] if args else None
-        if (
-            isinstance(first, Tensor)
-            and first.requires_grad
-            and torch.is_grad_enabled()
-        ):
-            self.found = self.found or self.CUTS.get(func)
-        return func(*args, **(kwargs or {}))
-
-
-def find_detachment(problem: Map) -> str | None:
-    """Return the call in `fn` that detaches a value which needs a gradient."""
-    with _Watch() as watch:
-        problem.graph()
-    return watch.found

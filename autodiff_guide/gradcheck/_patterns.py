@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block
+from autodiff_guide.gradcheck._block import Block, Finding, close
+from autodiff_guide.gradcheck._rearranged import rearranged
 from autodiff_guide.gradcheck._slopes import Status
+from autodiff_guide.gradcheck._terms import chain
 
-Finding = tuple[tuple[str, ...], str]
 Pattern = Callable[[Block], Finding | None]
 
 # Constant factors that a forgotten step of a derivation leaves behind.
@@ -40,18 +41,13 @@ FACTORS = {
 }
 
 
-def close(a: Tensor, b: Tensor, slack: Tensor) -> bool:
-    """Return whether a equals b everywhere, as far as `slack` tells."""
-    return bool((((a - b).abs() <= slack) | (a.isnan() & b.isnan())).all())
-
-
 def detached(block: Block) -> Finding | None:
     """Return whether the output carries no gradient although it moves."""
     if block.attached:
         return None
     return ("detached", "zero"), (
-        f"the output depends on the input{block.where}, but carries no gradient: it was "
-        "detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+        f"the output depends on the input{block.where}, but carries no gradient: it "
+        "was detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
     )
 
 
@@ -65,8 +61,9 @@ def nonfinite(block: Block) -> Finding | None:
         f"your gradient{block.where} is {float(block.yours[row, column])} at "
         f"{int(born.sum())} of {born.numel()} places, first at element "
         f"{block.index(int(block.elements[column]))}, where the input is "
-        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, log "
-        "or a division at 0; torch.where does not stop a NaN of the branch not taken)"
+        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, "
+        "log or a division at 0; torch.where does not stop a NaN of the branch not "
+        "taken)"
     )
 
 
@@ -75,9 +72,9 @@ def zero(block: Block) -> Finding | None:
     if bool(block.given.any()):
         return None
     return ("zero", "detached"), (
-        f"your gradient{block.where} is zero, the numeric one is not: is a branch detached "
-        "(.detach(), .data, .item(), no_grad, an integer cast), or does the backward "
-        "return None?"
+        f"your gradient{block.where} is zero, the numeric one is not: is a branch "
+        "detached (.detach(), .data, .item(), no_grad, an integer cast), or does the "
+        "backward return None?"
     )
 
 
@@ -141,7 +138,10 @@ def constant_factor(block: Block) -> Finding | None:
                 f"your gradient{where} is {text} times the numeric one everywhere"
                 f"{sign}{also}{half}"
             )
-    return ("factor", *signs), (
+    times = max(abs(c), 1 / abs(c))
+    count = times > 4.5 and abs(times - round(times)) <= exact * times
+    kinds = ("factor", "reduction") if count else ("factor",)
+    return (*kinds, *signs), (
         f"your gradient{where} is {c:.6g} times the numeric one everywhere: a constant "
         "factor"
     )
@@ -190,80 +190,6 @@ def conjugate(block: Block) -> Finding | None:
     return None
 
 
-def rearranged(block: Block) -> Finding | None:
-    """Return whether yours is the numeric Jacobian with its elements moved."""
-    ish, osh = block.input_shape, block.output_shape
-    if not block.full or math.prod(osh) != len(block.numeric):
-        return None
-    N, A, slack = (
-        t.reshape(*osh, *ish) for t in (block.numeric, block.yours, block.slack)
-    )
-    first, dims = len(osh), len(osh) + len(ish)
-    for d, e in itertools.combinations(range(dims), 2):
-        if N.shape[d] != N.shape[e] or N.shape[d] < 2 or e < first:
-            continue
-        order = list(range(dims))
-        order[d], order[e] = order[e], order[d]
-        if close(A, N.permute(order), slack + slack.permute(order)):
-            what = (
-                f"the transpose of the numeric one (output dim {d}, input dim {e - first})"
-                if d < first
-                else f"transposed (input dims {d - first} and {e - first} are swapped)"
-            )
-            return ("transposed",), (
-                f"your gradient{block.where} is {what}: a .T is missing or one too many"
-            )
-    folded = _folded_transpose(block)
-    if folded:
-        return folded
-    for e, size in enumerate(ish):
-        if size < 3:
-            continue
-        dim = first + e
-        for k in (1, -1, 2, -2):
-            whole = close(A, N.roll(k, dim), slack + slack.roll(k, dim))
-            if whole or _shifted_inside(A, N, slack, k, dim):
-                return ("shift",), (
-                    f"your gradient{block.where} is shifted by {k:+d} along dim {e}: an "
-                    "off-by-one index"
-                )
-        if close(A, N.flip(dim), slack + slack.flip(dim)):
-            return ("flip",), (
-                f"your gradient{block.where} is reversed along dim {e}: a flip is missing"
-            )
-    return None
-
-
-def _shifted_inside(A: Tensor, N: Tensor, slack: Tensor, k: int, dim: int) -> bool:
-    """Return whether A is N shifted by k along dim, but for the border."""
-    size = A.shape[dim] - abs(k)
-    if size < 2:
-        return False
-    here, there = max(k, 0), max(-k, 0)
-    inner = N.narrow(dim, there, size)
-    if not bool((inner.abs() > slack.narrow(dim, there, size)).any()):
-        return False
-    both = slack.narrow(dim, here, size) + slack.narrow(dim, there, size)
-    return close(A.narrow(dim, here, size), inner, both)
-
-
-def _folded_transpose(block: Block) -> Finding | None:
-    """Return whether yours is the transpose written into the untransposed shape."""
-    shape = block.input_shape
-    if len(shape) != 2 or shape[0] == shape[1] or min(shape) < 2:
-        return None
-    m = len(block.numeric)
-    moved, slack = (
-        t.view(m, *shape).transpose(1, 2).reshape(m, -1)
-        for t in (block.numeric, block.slack)
-    )
-    if not close(block.yours, moved, block.slack + slack):
-        return None
-    return ("transposed",), (
-        f"your gradient{block.where} is transposed and reshaped back: use .T, not reshape"
-    )
-
-
 def inverted_mask(block: Block) -> Finding | None:
     """Return whether yours is zero exactly where the numeric one is not."""
     moves, given = block.moves.any(0), block.given.any(0)
@@ -272,97 +198,9 @@ def inverted_mask(block: Block) -> Finding | None:
     if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.9:
         return None
     return ("mask",), (
-        f"your gradient{block.where} is zero exactly where the numeric one is not, and the "
-        "other way round: the mask is inverted"
+        f"your gradient{block.where} is zero exactly where the numeric one is not, and "
+        "the other way round: the mask is inverted"
     )
-
-
-def chain(block: Block) -> Finding | None:
-    """Return whether yours misses, or has too much of, a known factor or term."""
-    if int(block.live.sum()) < 4 or not bool((block.wrong.any(0) == block.live).all()):
-        return None
-    if block.same_support:
-        ratio = torch.nanmedian(block.ratio, 0).values[block.live]
-        spread = ((block.ratio[:, block.live] - ratio) / ratio).abs()
-        slack = block.ratio_slack[:, block.live] + 1e-6
-        if bool((spread <= slack)[block.both[:, block.live]].all()):
-            for name, f in _candidates(block):
-                c = _constant(ratio, f[block.live])
-                if c is not None:
-                    times = "" if abs(c - 1) < 1e-5 else f"{c:.6g} * "
-                    return ("chain",), (
-                        f"your gradient{block.where} is {times}{name} times the numeric "
-                        f"one, element by element: a chain-rule factor ({name} too many, "
-                        "or its inverse missing)"
-                    )
-    difference = (block.numeric - block.yours).sum(0)
-    rows = (block.wrong & block.live).sum(0).amax()
-    if int(rows) > 1:
-        return None
-    for name, f in _candidates(block):
-        c = _constant(difference[block.live], f[block.live])
-        if c is not None:
-            return ("chain",), (
-                f"your gradient{block.where} misses the term {c:.6g} * {name}, element by "
-                "element"
-            )
-    return None
-
-
-def _constant(values: Tensor, f: Tensor) -> float | None:
-    """Return c where values = c f, or None."""
-    share = values / f
-    c = float(share.median())
-    if not math.isfinite(c) or c == 0 or float(f.std()) <= 1e-9 * float(f.abs().amax()):
-        return None
-    return c if bool(((share - c).abs() <= 1e-5 * abs(c)).all()) else None
-
-
-def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
-    """Yield named functions of the element: factors that derivatives are made of."""
-    x = block.x
-    simple = {
-        "x": x,
-        "x^2": x * x,
-        "x^3": x**3,
-        "|x|": x.abs(),
-        "sign(x)": x.sign(),
-        "sqrt(|x|)": x.abs().sqrt(),
-        "exp(x)": x.exp(),
-        "sin(x)": x.sin(),
-        "cos(x)": x.cos(),
-        "cos(x)^2": x.cos() ** 2,
-        "tanh(x)": x.tanh(),
-        "1 - tanh(x)^2": 1 - x.tanh() ** 2,
-        "sigmoid(x)": x.sigmoid(),
-        "1 - sigmoid(x)": (-x).sigmoid(),
-        "sigmoid(x)(1 - sigmoid(x))": x.sigmoid() * (-x).sigmoid(),
-        "1 + x^2": 1 + x * x,
-        "1 - x^2": 1 - x * x,
-        "1 - x": 1 - x,
-        "1 + x": 1 + x,
-        "log(|x|)": x.abs().log(),
-        "x sigmoid(x)(1 - sigmoid(x))": x * x.sigmoid() * (-x).sigmoid(),
-        "x (1 - tanh(x)^2)": x * (1 - x.tanh() ** 2),
-        "x cos(x)": x * x.cos(),
-        "x exp(x)": x * x.exp(),
-    }
-    if block.full and len(block.y) == len(x):
-        y = block.y
-        simple |= {
-            "y": y,
-            "1 - y": 1 - y,
-            "y(1 - y)": y * (1 - y),
-            "1 - y^2": 1 - y * y,
-            "y^2": y * y,
-            "x/y": x / y,
-        }
-    for name, other in block.others.items():
-        simple |= {name: other, f"{name} * x": other * x}
-        simple |= {f"(x - {name})": x - other, f"({name})^2": other**2}
-    for name, f in simple.items():
-        yield name, f
-        yield f"1/({name})", 1 / f
 
 
 def offset(block: Block) -> Finding | None:
@@ -390,8 +228,8 @@ def offset(block: Block) -> Finding | None:
         if bool((per_row == 1).all()):
             hot = ", at one element of every row: a one-hot (target) term is missing"
     return ("offset", "localized"), (
-        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} of "
-        f"{wrong.numel()} elements{hot}"
+        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
+        f"of {wrong.numel()} elements{hot}"
     )
 
 
@@ -408,8 +246,9 @@ def broadcast(block: Block) -> Finding | None:
         right = ~wrong.transpose(0, d).reshape(size, -1).any(1)
         if size > 1 and int(right.sum()) == 1:
             return ("broadcast",), (
-                f"your gradient{block.where} holds only slice {int(right.int().argmax())} "
-                f"of output dim {d}: the sum over the broadcast dimension is missing"
+                f"your gradient{block.where} holds only slice "
+                f"{int(right.int().argmax())} of output dim {d}: the sum over the "
+                "broadcast dimension is missing"
             )
     return None
 
@@ -428,8 +267,8 @@ def diagonal(block: Block) -> Finding | None:
             if most:
                 return ("diagonal",), (
                     f"your Jacobian{block.where} is diagonal, the numeric one is not: "
-                    f"{int(missing.sum())} cross terms are missing (a normalisation that "
-                    "couples elements, or a statistic treated as a constant)"
+                    f"{int(missing.sum())} cross terms are missing (a normalisation "
+                    "that couples elements, or a statistic treated as a constant)"
                 )
         elif not bool((missing & ~eye).any()) and not bool(extra.any()):
             return ("diagonal",), (
@@ -437,14 +276,14 @@ def diagonal(block: Block) -> Finding | None:
                 "contribution is left out (exclusive for inclusive?)"
             )
     wide = float(block.wrong.any(0)[block.live].double().mean()) > 0.5
-    if not bool(extra.any()) and wide:
-        if float(missing.sum()) >= 0.5 * float(block.wrong.sum()):
-            return ("diagonal",), (
-                f"your Jacobian{block.where} is zero at {int(missing.sum())} places where "
-                "the numeric one is not: cross terms are missing (a coupling, or a "
-                "statistic treated as a constant)"
-            )
-    return None
+    most = float(missing.sum()) >= 0.5 * float(block.wrong.sum())
+    if not (wide and most) or bool(extra.any()):
+        return None
+    return ("diagonal",), (
+        f"your Jacobian{block.where} is zero at {int(missing.sum())} places where the "
+        "numeric one is not: cross terms are missing (a coupling, or a statistic "
+        "treated as a constant)"
+    )
 
 
 def localized(block: Block) -> Finding | None:
@@ -458,7 +297,7 @@ def localized(block: Block) -> Finding | None:
     there = ""
     if len(ratios):
         c = float(ratios.median())
-        if bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
+        if abs(c - 1) > 1e-7 and bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
             there = f"; there it is {c:.6g} times the numeric one"
     head = f"your gradient{block.where} is wrong only"
     if bad >= 3 and live - bad >= 3:
@@ -467,8 +306,8 @@ def localized(block: Block) -> Finding | None:
         )
         if condition:
             return ("localized",), (
-                f"{head} where {condition} ({bad} of {live} elements){there}: one branch "
-                "of the function has a wrong derivative"
+                f"{head} where {condition} ({bad} of {live} elements){there}: one "
+                "branch of the function has a wrong derivative"
             )
     border = _border(block, wrong)
     if border:

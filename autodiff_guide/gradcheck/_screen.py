@@ -85,7 +85,7 @@ class Screen:
 
 
 def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """Return random ±1 of shape (rows, columns) as int8, eight from each random byte."""
+    """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
     count = -(-columns // 8)
     seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
     signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
@@ -114,7 +114,7 @@ def probe(
     chunk = max(1, max_memory // row // 2)
     for d, count in steps:
         plus, minus = [], []
-        for u in directions[:count].split(chunk):
+        for u in torch.split(directions[:count], chunk):
             y = _both_sides(problem, u * d)
             plus.append(y[: len(u)])
             minus.append(y[len(u) :])
@@ -172,7 +172,7 @@ def screen(
         error = torch.cat([error, others.expand(K - K2, m)])
 
     steepest = slope1.abs().amax(0)
-    typical_error = error.median(0).values
+    typical_error = error.amax(0) if all_columns else error.median(0).values
     detached = 0
     if base.attached is not None:
         moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
@@ -183,7 +183,9 @@ def screen(
         steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
-    result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
+    result = Screen(
+        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
+    )
     if not math.isfinite(A.sum()):
         return result
 
@@ -249,7 +251,7 @@ def _cotangents(
             V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
-    pieces = V.split([y.numel() for y in base.graph[1]], 1)
+    pieces = torch.split(V, [y.numel() for y in base.graph[1]], 1)
     return torch.cat(
         [v.to(y.dtype).to(V) for v, y in zip(pieces, base.graph[1], strict=True)], 1
     )
@@ -273,6 +275,7 @@ def _climb(
     steps = ladder(problem.eps)
     rests, noises, jumps = [], [], []
     previous = None
+    moved = torch.zeros_like(U[:, :1] != 0)
     for h in steps:
         (d,) = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
@@ -286,6 +289,7 @@ def _climb(
         if previous is not None and h < 0.3 * problem.eps ** (1 / 3):
             jump = (slope - previous).abs() * h / largest.clamp_min(1e-300)
             jumps.append(jump.nan_to_num(0, 0, 0).amax(0))
+        moved = moved | (slope != 0)
         previous = slope
     rest, bar = extrapolated_limit(
         torch.stack(rests), torch.stack(noises), torch.tensor(steps).to(V)
@@ -296,10 +300,11 @@ def _climb(
     relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
     result.resolution = float(relative.max()) if len(relative) else 0.0
     low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
-    result.suspicious = result.disagree or low
-    if jumps:
-        noise = torch.stack(jumps).median(0).values
-        result.noise = float(noise[base.usable].amax())
+    result.suspicious = result.disagree or low or bool((moved & (slope == 0)).any())
+    jump = torch.stack(jumps)
+    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
+    result.noise = float(noise[base.usable].amax())
+    result.kinked &= result.noise < LOW_PRECISION * problem.eps
     result.yours = _project(scaled, U)
     result.numeric = result.yours + rest.T
     result.bar = 5 * bar.T
