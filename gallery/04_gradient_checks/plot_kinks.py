@@ -63,8 +63,7 @@ def two_kinks(x):
     return x.relu() + (-x.abs()).exp().log1p()
 
 
-zero = torch.zeros((), dtype=torch.float64, device=device)
-softplus = ag.check_gradient(two_kinks, zero)
+softplus = ag.check_gradient(two_kinks, row(0.0))
 softplus
 
 # %%
@@ -77,7 +76,7 @@ FUNCTIONS = {
     "two kinks": two_kinks,
 }
 fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.4), layout="constrained")
-reach = row(-1.5, 1.5)
+zero, reach = row(0.0).squeeze(), row(-1.5, 1.5)
 for ax, (name, fn) in zip(axes, FUNCTIONS.items(), strict=True):
     sides = one_sided_derivatives(fn, zero)
     plotting.half_tangents(fn, zero, sides, reach=1.5, ax=ax)
