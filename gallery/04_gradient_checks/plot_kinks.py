@@ -56,7 +56,8 @@ for name, fn in TIES.items():
 # %%
 # **Where it breaks.** :math:`\log(1 + e^x)` is smooth, with slope ½ at 0.
 # A popular stable form adds two functions that have kinks at 0. The kinks
-# cancel in the value. In autograd's gradient they do not.
+# cancel in the value. In autograd's gradient they do not. The form is met
+# again in :doc:`/auto_gallery/06_losses/plot_log_sum_exp`.
 
 
 def two_kinks(x):

@@ -77,7 +77,8 @@ small_and_wrong
 # %%
 # **The fix** is to measure how far the differences themselves can be
 # trusted: two steps show the truncation, the size of the values shows the
-# rounding. Then plant smaller and smaller errors, and see who finds them.
+# rounding (:doc:`/auto_gallery/02_gradients/plot_error_valley`). Then plant
+# smaller and smaller errors, and see who finds them.
 
 planted = torch.logspace(-13, -1, 25).tolist()
 seen, theirs, ours = [], [], []
