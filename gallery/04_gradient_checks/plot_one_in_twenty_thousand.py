@@ -15,8 +15,8 @@ from torch.func import functional_call
 
 import autodiff_guide as ag
 
-device = ag.preferred_device()
 torch.manual_seed(0)
+device = ag.preferred_device()
 
 # %%
 # A model whose first layer has a fault: the backward returns one element

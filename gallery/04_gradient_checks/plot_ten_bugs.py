@@ -76,8 +76,8 @@ reports = {
 }
 kinds = [report.kind for report in reports.values()]
 for name, report in reports.items():
-    print(f"{report.kind}: {name}")
-    print(textwrap.indent(textwrap.fill(report.sentence, 58), "    "))
+    text = f"{report.kind} ({name}): {report.sentence}"
+    print(textwrap.fill(text, 74, subsequent_indent="    "))
 
 # %%
 # **Why this works.** Plot yours against the numeric gradient, one point for
