@@ -69,8 +69,8 @@ def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
     column, output, left, right = kink
     yours = float(evidence.yours[column, output])
     return ("kink",), (
-        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; yours, "
-        f"{yours:.6g}, does not lie between them"
+        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; "
+        f"yours, {yours:.6g}, does not lie between them"
     )
 
 
@@ -90,9 +90,9 @@ def _swapped(block: Block, wrong: list[Block]) -> Finding | None:
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of inputs {first} and {second} are swapped, each equals "
-                "the numeric gradient of the other: check the order in which backward "
-                "returns them"
+                f"the gradients of inputs {first} and {second} are swapped, each "
+                "equals the numeric gradient of the other: check the order in which "
+                "backward returns them"
             )
     return None
 
@@ -110,6 +110,6 @@ def _mismatch(block: Block) -> Finding:
     cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
     return ("mismatch",), (
         f"your gradient{block.where} differs at {int(block.wrong.sum())} of "
-        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a term "
-        "is missing or wrong"
+        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a "
+        "term is missing or wrong"
     )

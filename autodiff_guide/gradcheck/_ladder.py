@@ -13,7 +13,7 @@ LEVELS = 12
 
 
 def scales(problem: Map) -> Tensor:
-    """Return max(\\|x\\|, typical \\|x\\|) for each element: what steps are relative to."""
+    """Return what steps are relative to: each size, raised to a typical one."""
     size = problem.x.abs()
     if problem.movable is not None:
         size = size.where(problem.movable, 0.0)

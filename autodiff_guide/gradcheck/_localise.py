@@ -49,6 +49,8 @@ class Evidence:
         (column position, output, left slope, right slope) of the clearest kink.
     noise : float
         Relative noise of f above rounding; 0 if there is none.
+    stairs : int
+        How many elements move in jumps.
     """
 
     columns: Tensor
@@ -58,6 +60,7 @@ class Evidence:
     status: Tensor
     kink: tuple[int, int, float, float] | None = None
     noise: float = 0.0
+    stairs: int = 0
 
     def count(self, status: Status) -> int:
         """Return how many elements have this status."""
@@ -87,7 +90,7 @@ def move_columns(
         mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
         row = problem.bytes_per_evaluation + 2 * x.numel() * x.element_size() + 16 * m
         chunk = max(1, int(max_memory / row / 2 / H))
-        for here in mine.split(chunk) if len(mine) else ():
+        for here in torch.split(mine, chunk) if len(mine) else ():
             c = len(here)
             local = columns[here] - start
             flat = x.reshape(-1)
@@ -116,7 +119,7 @@ def jacobian_columns(
     chunk = max(
         1, int(max_memory / (24 * (problem.n + m) + problem.bytes_per_evaluation))
     )
-    for rows in torch.arange(m, device=problem.device).split(chunk):
+    for rows in torch.split(torch.arange(m, device=problem.device), chunk):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
         yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
@@ -124,7 +127,7 @@ def jacobian_columns(
 
 
 def localise(problem: Map, base: Base, columns: Tensor, max_memory: int) -> Evidence:
-    """Compare whole columns: two steps for all of them, a ladder where that is short."""
+    """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
     yours = jacobian_columns(problem, base, columns, max_memory)
     values = move_columns(
         problem, columns, list(first_steps(problem.eps)), base.scale, max_memory
@@ -137,7 +140,8 @@ def localise(problem: Map, base: Base, columns: Tensor, max_memory: int) -> Evid
     off = off.nan_to_num(math.inf).where(~settled, 0.0).amax(1)
     order = open_columns[torch.argsort(off[open_columns], descending=True)]
     per_column = 8 * problem.output_size * len(ladder(problem.eps)) * 12
-    for block in order.split(max(1, min(BLOCK, max_memory // per_column))):
+    size = max(1, min(BLOCK, max_memory // per_column))
+    for block in torch.split(order, size):
         _judge_block(problem, base, evidence, block, settled, tolerance, max_memory)
         if evidence.failed:
             break
@@ -202,7 +206,9 @@ def _judge_block(
             again = block
         if not len(again):
             continue
-        values = move_columns(problem, evidence.columns[again], steps, scale, max_memory)
+        values = move_columns(
+            problem, evidence.columns[again], steps, scale, max_memory
+        )
         slopes = measure(problem, base, values, steps)
         here = Tolerance(
             tolerance.row, tolerance.around[again], tolerance.visible[again]
@@ -216,6 +222,7 @@ def _judge_block(
         evidence.bar[again] = torch.where(judged, bar, evidence.bar[again])
         if steps is coarse:
             evidence.noise = max(evidence.noise, slopes.relative_noise)
+            evidence.stairs += int(slopes.staircase.sum())
         kinks = judged & ((status == Status.KINK) | (status == Status.BAD_KINK))
         if evidence.kink is None and bool(kinks.any()):
             worst = int((status * kinks).flatten().argmax())

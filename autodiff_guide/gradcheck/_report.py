@@ -166,13 +166,14 @@ class GradientReport:
 
     def _notes(self) -> list[str]:
         seen = f"resolved {self.resolution:.1e} of the slope; "
+        known = self.resolution == self.resolution
         return [
             f"worst: {self.worst}" if self.worst else "",
             *self.remarks,
             f"autograd: {self.autograd.verdict}, {self.autograd.sentence}"
             if self.autograd
             else "",
-            (seen if self.resolution == self.resolution else "")
-            + f"{self.probes} probes, seed {self.seed}, {self.evaluations} evaluations, "
+            f"{seen if known else ''}{self.probes} probes, seed {self.seed}, "
+            f"{self.evaluations} evaluations, "
             f"{self.pullbacks} vector-Jacobian products",
         ]

@@ -85,7 +85,7 @@ class Screen:
 
 
 def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """Return random ±1 of shape (rows, columns) as int8, eight from each random byte."""
+    """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
     count = -(-columns // 8)
     seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
     signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
@@ -114,7 +114,7 @@ def probe(
     chunk = max(1, max_memory // row // 2)
     for d, count in steps:
         plus, minus = [], []
-        for u in directions[:count].split(chunk):
+        for u in torch.split(directions[:count], chunk):
             y = _both_sides(problem, u * d)
             plus.append(y[: len(u)])
             minus.append(y[len(u) :])
@@ -183,7 +183,9 @@ def screen(
         steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
-    result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
+    result = Screen(
+        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
+    )
     if not math.isfinite(A.sum()):
         return result
 
@@ -249,7 +251,7 @@ def _cotangents(
             V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
-    pieces = V.split([y.numel() for y in base.graph[1]], 1)
+    pieces = torch.split(V, [y.numel() for y in base.graph[1]], 1)
     return torch.cat(
         [v.to(y.dtype).to(V) for v, y in zip(pieces, base.graph[1], strict=True)], 1
     )
