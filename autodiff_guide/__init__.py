@@ -24,7 +24,7 @@ _HOME = {
 }
 _MODULES = ("derivatives", "descent", "objectives", "plotting", "tensors")
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ def preferred_device() -> torch.device:
     """Return the device to compute on: the one asked for, or the best there is.
 
     The environment variable ``AUTODIFF_GUIDE_DEVICE`` decides, where it is set.
-    Otherwise it is the accelerator that :mod:`torch.accelerator` finds, if it is
+    Otherwise it is the accelerator that ``torch.accelerator`` finds, if it is
     available and computes in float64 (Apple's MPS does not), and else the CPU.
 
     Returns

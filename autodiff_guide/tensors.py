@@ -28,7 +28,7 @@ MATRIX_DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128
 
 @dataclass(frozen=True)
 class Description:
-    """The facts about one tensor, as :func:`describe` found them.
+    """The facts about one tensor, as :func:`autodiff_guide.describe` found them.
 
     Attributes
     ----------

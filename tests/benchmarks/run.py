@@ -1,0 +1,24 @@
+"""Run the benchmarks named, or all of them, each in a process of its own.
+
+Usage: run.py [NAME ...]
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+here = Path(__file__).parent
+every = sorted(path.stem for path in here.glob("[a-z]*.py") if path.stem != "run")
+names = sys.argv[1:] or every
+if unknown := set(names) - set(every):
+    sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+
+one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+failed = []
+for name in names:
+    print(f"== {name}", flush=True)
+    command = [sys.executable, str(here / f"{name}.py")]
+    if subprocess.run(command, env=one_thread, check=False).returncode:
+        failed.append(name)
+sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
