@@ -89,8 +89,16 @@ def compiled_blocks(
 
 
 def stack(rows: list[At]) -> At:
-    """Return k rows as one, each field with a leading dimension of k."""
-    return At(*map(torch.stack, zip(*rows, strict=True)))
+    """Return k rows as one: each field gets a leading dimension of k."""
+    points, values, gradients = zip(*rows, strict=True)
+    return At(_side_by_side(points), torch.stack(values), _side_by_side(gradients))
+
+
+def _side_by_side(rows: tuple[Tensor, ...]) -> Tensor:
+    """Return the rows stacked, starts side by side in memory."""
+    if rows[0].dim() == 1:
+        return torch.stack(rows)
+    return torch.stack([row.mT for row in rows]).mT
 
 
 def _traced(problem: Problem, point: Tensor) -> tuple[Tensor, Tensor]:

@@ -117,7 +117,8 @@ def require_start(start: object, *, batched: bool) -> Tensor:
             "start: expected finite numbers, got nan or inf; "
             "check how the start was made"
         )
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+    # Components apart, starts side by side: what is done to one is done to all at once.
+    return tensor.detach().mT.contiguous().mT if tensor.dim() == 2 else tensor.detach()
 
 
 def _try(

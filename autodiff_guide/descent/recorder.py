@@ -64,7 +64,7 @@ class Recorder:
         size, n = start.value.numel(), point.shape[-1]
         kept = steps + 1 if record else 1
         self._record = record
-        self._points = point.new_empty(kept, size, n)
+        self._points = point.new_empty(kept, n, size).mT
         self._values = start.value.new_empty(kept, size)
         self._norms = start.gradient.new_empty(kept, size)
         self._last = torch.full_like(self._points[0], torch.inf)
@@ -90,9 +90,8 @@ class Recorder:
         """Append k rows; return whether every start has stopped."""
         k = len(points)
         size, n = self._points.shape[1:]
-        points = points.view(k, size, n)
-        values = values.view(k, size)
-        norms = torch.linalg.vector_norm(gradients.view(k, size, n), dim=-1)
+        norms = (gradients * gradients).sum(-1).sqrt_().view(k, size)
+        points, values = points.reshape(k, size, n), values.view(k, size)
         moves = None
         if self._stops.step_below is not None:
             before = torch.cat([self._last[None], points[:-1]])
@@ -135,7 +134,7 @@ class Recorder:
             self._freeze(points, values, norms)
         *_, n = points.shape
         return Trajectory(
-            points=points.view(-1, *self._shape, n),
+            points=points.reshape(-1, *self._shape, n),
             values=values.view(-1, *self._shape),
             gradient_norms=norms.view(-1, *self._shape),
             steps=self._end.view(self._shape),
