@@ -47,9 +47,11 @@ calm
 
 
 def draw(result):
-    fig, ax = plt.subplots(figsize=(6.0, 6.0), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.0, 5.6), layout="constrained")
     plotting.basins(result, minimisers=minimisers, ax=ax)
     ax.set_aspect("equal")
+    for dots in ax.collections:
+        dots.set_sizes([10])  # side by side, without gaps
     return fig, [text.get_text() for text in ax.get_legend().get_texts()]
 
 
@@ -70,7 +72,7 @@ hasty = descend(0.02)
 fig, counts = draw(hasty)
 fig.set_label(
     "The same square with learning rate 0.02. Only two minima are reached, "
-    f"and the regions are torn to dust: {'; '.join(counts)}."
+    f"from scattered regions: {'; '.join(counts)}."
 )
 
 # %%

@@ -37,9 +37,7 @@ rule = GradientDescent(lr=rates)
 descents = ag.minimize(bowl, starts, rule, steps=200, batched=True)
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-plotting.final_values(
-    descents, against=rates, label="learning rate", ax=ax
-)
+plotting.final_values(descents, against=rates, label="learning rate", ax=ax)
 ax.axvline(threshold, color="C1", linestyle="--", label="theory: 2 / 10")
 ax.legend()
 last = descents.values[-1].cpu()
@@ -65,7 +63,7 @@ print([round(y, 6) for y in on_the_line.points[:, 1].tolist()])
 # fastest rate is near the edge, not far from it.
 
 best = rates[descents.values[-1].argmin()].item()
-print(f"lowest value at lr = {best:.3f}, {best / threshold:.0%} of the edge")
+print(f"lowest at lr = {best:.3f}, {best / threshold:.0%} of the edge")
 print(f"theory, 2 / (1 + 10): {2 / sum(curvatures):.3f}")
 
 # %%
@@ -74,20 +72,21 @@ print(f"theory, 2 / (1 + 10): {2 / sum(curvatures):.3f}")
 # that survives.
 
 valley = ag.objectives.CATALOGUE["Rosenbrock"]
-places = torch.tensor([[1.0, 1.0], [2.0, 3.0], [-2.0, -1.0]]).double()
-places = places.to(device)
-curved = ag.descent.classify(valley, places).eigenvalues[:, -1]
-for place, steepest in zip(places.tolist(), curved.tolist(), strict=True):
-    print(f"at {place}: curvature {steepest:6.0f}, 2/L = {2 / steepest:.1e}")
+limits = []
+for place in ((1.0, 1.0), (2.0, 3.0), (-2.0, -1.0)):
+    point = torch.tensor(place, dtype=torch.float64, device=device)
+    steepest = ag.descent.classify(valley, point).eigenvalues[-1].item()
+    limits.append(2 / steepest)
+    print(f"at {place}: curvature {steepest:4.0f}, 2/L = {limits[-1]:.1e}")
 
-flee = ag.minimize(valley, places[2], GradientDescent(1.8 / curved[0].item()))
+flee = ag.minimize(valley, point, GradientDescent(0.9 * limits[0]))
 print(flee.status)
 
 # %%
 # **What helps:** start small if training does not converge; or let a search
 # find the step, as :class:`autodiff_guide.descent.Backtracking` does.
 
-searched = ag.minimize(valley, places[2], ag.descent.Backtracking())
+searched = ag.minimize(valley, point, ag.descent.Backtracking(), steps=300)
 print(f"Backtracking: {searched.values[-1].item():.1e}")
 
 converged = descents.values[-1] < descents.values[0] * 1e-3

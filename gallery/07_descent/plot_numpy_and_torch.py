@@ -109,7 +109,8 @@ by_hand = ag.minimize(lambda x: 2 * x[0] ** 2, point, rule, gradient=hand)
 by_torch = ag.minimize(lambda x: 2 * x[0] ** 2, point, rule)
 
 assert np.allclose(factors, 0.96, rtol=1e-14)
-assert np.isclose(fixed[-1], 777 * 0.96**1000) and fixed[-1] < 1.46e-15
+assert np.isclose(fixed[-1], 777 * 0.96**1000)
+assert fixed[-1] < 1.46e-15
 assert np.allclose(space[1:] / space[:-1], 0.98, rtol=1e-14)
 assert np.allclose(line_torch, fixed, rtol=1e-4, atol=0)
 assert np.allclose(space_torch, space, rtol=1e-4, atol=0)

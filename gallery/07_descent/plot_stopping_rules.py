@@ -116,8 +116,11 @@ assert fired == [
     Status.GRADIENT_BELOW,
     Status.LIMIT,
 ]
-assert crawl.status is Status.STEP_BELOW and away > 2.1 and slope > 100
+assert crawl.status is Status.STEP_BELOW
+assert away > 2.1
+assert slope > 100
 assert verdict.kind is ag.descent.Kind.SADDLE
-assert never.status is Status.LIMIT and tiny.steps == 0
+assert never.status is Status.LIMIT
+assert tiny.steps == 0
 assert useful < 500
 plt.show()

@@ -100,10 +100,12 @@ print(ours)
 # %%
 # Where it ended, and why there:
 
-assert f"{path[-1]:.7f}" == "1.9999986" and parabola(path[-1]) == 4
+assert f"{path[-1]:.7f}" == "1.9999986"
+assert parabola(path[-1]) == 4
 assert step < half_gap
 assert 2 - precise[-1] < 2e-9
-assert unmoved == 1 and "non-leaf" in refusal
+assert unmoved == 1
+assert "non-leaf" in refusal
 assert torchs.points.equal(ours.points)
 assert path.equal(ours.points[:, 0].cpu())
 plt.show()

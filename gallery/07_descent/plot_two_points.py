@@ -61,7 +61,8 @@ fig.set_label(
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 span = torch.tensor([0.0, 3.5], dtype=torch.float64)
 styles = {0: ":", 1: "--", 10: "-.", len(learnt.points) - 1: "-"}
-for (step, style), colour in zip(styles.items(), ("C3", "C1", "C2", "C0")):
+colours = ("C3", "C1", "C2", "C0")
+for (step, style), colour in zip(styles.items(), colours, strict=True):
     slope, height = learnt.points[step].tolist()
     label = f"step {step}: {slope:.2f} x + {height:.2f}"
     ax.plot(span, slope * span + height, style, color=colour, label=label)
@@ -96,8 +97,10 @@ for slope, height in lines.tolist():
 # Both methods agree where the data decide, and the prediction is 9.
 
 assert (round(k, 9), round(b, 9)) == (2, 3)
-assert abs(k_found - 2) < 1e-8 and abs(b_found - 3) < 1e-8
+assert abs(k_found - 2) < 1e-8
+assert abs(b_found - 3) < 1e-8
 assert abs(prediction - 9) < 1e-8
 assert "singular" in refusal
-assert (one_point(lines) < 1e-20).all() and not lines[0].allclose(lines[1])
+assert (one_point(lines) < 1e-20).all()
+assert not lines[0].allclose(lines[1])
 plt.show()
