@@ -34,7 +34,7 @@ film = plotting.animation(
     [plain, heavy],
     function=ravine,
     domain=((-2.0, 0.6), (-0.7, 0.7)),
-    frames=24,
+    frames=20,
 )
 plain_end, heavy_end = (
     path.points[-1].norm().item() for path in (plain, heavy)
