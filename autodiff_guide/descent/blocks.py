@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TypeAlias
 
 import torch
@@ -15,6 +16,7 @@ from autodiff_guide.descent.rules import GradientRule, Rate, State
 Advance: TypeAlias = Callable[[int, At, State], tuple[At, State]]
 RateAt: TypeAlias = Callable[[int], float | Tensor]
 
+_FIRST = 8  # steps before the first look
 _RUN = 32  # steps in one compiled call
 
 
@@ -40,15 +42,18 @@ def rate_at(lr: Rate, point: Tensor) -> RateAt:
 def eager_blocks(
     advance: Advance, at: At, state: State, steps: range, size: int
 ) -> Iterator[At]:
-    """Yield `size` rows at a time, one row for each of `steps`.
+    """Yield one row for each of `steps`: `_FIRST` at a time, then more, up to `size`.
 
-    When a step fails or is interrupted, the rows before it are yielded first: the
-    starts that still run decide whether the failure matters.
+    So what is run past a stop is never much more than what was run before it. When a
+    step fails or is interrupted, the rows before it are yielded first: the starts that
+    still run decide whether the failure matters.
     """
-    for first in steps[::size]:
+    begin, together = steps.start, min(_FIRST, size)
+    while begin < steps.stop:
+        end = min(begin + together, steps.stop)
         rows: list[At] = []
         try:
-            for t in range(first, min(first + size, steps.stop)):
+            for t in range(begin, end):
                 at, state = advance(t, at, state)
                 rows.append(at)
         except BaseException:
@@ -56,6 +61,7 @@ def eager_blocks(
                 yield stack(rows)
             raise
         yield stack(rows)
+        begin, together = end, min(2 * together, size)
 
 
 def compiled_blocks(
@@ -76,13 +82,17 @@ def compiled_blocks(
             rows.append(At(point, value, gradient))
         return stack(rows), rows[-1], state
 
-    compiled = torch.compile(run, fullgraph=True, dynamic=False)
+    # torch counts recompilations by code object; each descent brings its own.
+    own = FunctionType(
+        run.__code__.replace(), run.__globals__, "run", None, run.__closure__
+    )
+    compiled = torch.compile(own, fullgraph=True, dynamic=False)
     whole = steps - steps % _RUN
     for first in range(0, whole, _RUN):
         times = torch.arange(first, first + _RUN, dtype=torch.float64)
         rates = times
         if scheduled:
-            rates = torch.tensor([lr(t) for t in range(first, first + _RUN)])
+            rates = times.new_tensor([lr(t) for t in range(first, first + _RUN)])
         block, at, state = compiled(at.point, at.gradient, state, times, rates)
         yield block
     yield from eager_blocks(advance, at, state, range(whole, steps), _RUN)

@@ -141,7 +141,8 @@ def classify(
     """
     start = require_start(points, batched=False)
     with torch.inference_mode(False), torch.enable_grad():
-        problem = Problem(fn, start.clone())
+        start = start.clone()
+        problem = Problem(fn, start)
         gradient = problem.start.gradient
         if start.shape[-1] <= _DENSE:
             hessian = problem.hessian(start)

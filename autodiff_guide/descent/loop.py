@@ -73,8 +73,8 @@ def minimize(
     batched : bool
         `fn` takes the whole batch as it is, so `vmap` is not needed.
     compile : bool
-        Compile runs of 32 steps by ``torch.compile``: seconds once, then fast. The last
-        digits may differ.
+        Compile runs of 32 steps by ``torch.compile``, anew for each call: it takes
+        seconds, and pays for long runs. The last digits may differ.
     progress : bool
         Show a bar, if tqdm is installed.
 
@@ -170,7 +170,7 @@ def _size(point: Tensor) -> int:
     """Return how many steps to take between looks: rows that fit the cache of a CPU."""
     if point.device.type != "cpu":
         return 64
-    return max(4, min(64, 2**17 // point.numel()))
+    return max(4, min(256, 2**18 // point.numel()))
 
 
 def _follow(

@@ -233,7 +233,7 @@ class Newton(SearchRule):
         slopes = _times(axes.mT, torch.nan_to_num(at.gradient))
         tiny = torch.finfo(slopes.dtype).tiny
         largest = curvature.abs().amax(-1).clamp_min(tiny)
-        damping = torch.where(state.isnan(), 1e-3 * largest, state)
+        damping = torch.where(state.isnan(), 1e-8 * largest, state)
         growth = torch.full_like(damping, 2)
         best, searching = at, running
         for _ in range(_TRIALS):

@@ -26,7 +26,7 @@ def animation(
     *,
     function: Objective | Function,
     domain: Domain | None = None,
-    frames: int = 30,
+    frames: int = 24,
 ) -> FuncAnimation:
     """Animate one or several descents over the contours of what they descend.
 
@@ -71,7 +71,7 @@ def animation(
     several = [results] if isinstance(results, Trajectory) else list(results)
     paths = [plane_paths(result) for result in several]
     longest = max(len(path) for path in paths)
-    figure, ax = plt.subplots(figsize=(4.8, 3.4), dpi=72, layout="constrained")
+    figure, ax = plt.subplots(figsize=(4.4, 3.2), dpi=72, layout="constrained")
     draw_contour(ax, function, require_domain(function, domain), light=True)
     lines = [
         [

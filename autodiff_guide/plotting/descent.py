@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 from torch import Tensor
 
-from autodiff_guide.descent import Trajectory
+from autodiff_guide.descent import Status, Trajectory
 from autodiff_guide.objectives import Objective
 from autodiff_guide.plotting._style import BLUE, COLOURS, GREEN, VERMILION, own_axes
 from autodiff_guide.plotting.objectives import (
@@ -125,7 +125,7 @@ def final_values(
 ) -> Axes:
     """Draw the last value of each start, on a log scale, against what was varied.
 
-    Starts whose value overflowed or is NaN stand as crosses at the upper edge; those
+    Starts that diverged or met NaN stand as crosses at the upper edge; those
     at the minimum itself, which a log scale cannot show, as triangles at the lower.
 
     Parameters
@@ -169,7 +169,8 @@ def final_values(
     ax = own_axes(ax)
     varied, heights = _numbers(against), _numbers(result.values[-1]) - minimum
     colour = COLOURS[_labels(ax) % len(COLOURS)]
-    fine = np.isfinite(heights)
+    lost = result.stopped_by(Status.DIVERGED) | result.stopped_by(Status.NAN)
+    fine = np.isfinite(heights) & ~lost.cpu().numpy()
     shown = fine & (heights > 0)
     ax.plot(
         varied[shown], heights[shown], "o", color=colour, label=f"step {_last(result)}"

@@ -136,7 +136,7 @@ def draw_contour(
     ax.set(xlabel="x", ylabel="y", xlim=domain[0], ylim=domain[1])
     if not light:
         bar = ax.figure.colorbar(drawn, ax=ax, label="value", ticks=ticks[::2])
-        bar.set_ticklabels([f"{level:.3g}" for level in levels[::2].round(6)])
+        bar.set_ticklabels([f"{level:.3g}" for level in levels[::2].round(6) + 0.0])
 
 
 def require_domain(function: Function, domain: Domain | None) -> Domain:
