@@ -39,7 +39,7 @@ film = plotting.animation(
 plain_end, heavy_end = (
     path.points[-1].norm().item() for path in (plain, heavy)
 )
-film._fig.set_label(
+plt.gcf().set_label(
     "Two paths in a ravine, 60 steps each from the same start. Plain "
     f"descent ends {plain_end:.2f} away from the minimum, momentum "
     f"{heavy_end:.1e}."
