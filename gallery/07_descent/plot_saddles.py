@@ -65,7 +65,7 @@ steps = int(fallen.steps)
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 ax.plot(fallen.values.cpu(), label="value")
 ax.plot(fallen.gradient_norms.cpu(), label="gradient norm")
-ax.set(xlabel="step", ylim=(-1.1, 2.1))
+ax.set(xlabel="step", ylabel="value or norm", ylim=(-1.1, 2.1))
 ax.legend()
 flat = int((fallen.gradient_norms < 0.01).sum())
 fig.set_label(
