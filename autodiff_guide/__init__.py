@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
+    from autodiff_guide.timing import compare as compare
 
 __version__ = "0.1.0"
 
@@ -25,10 +26,11 @@ _HOME = {
     "check_gradient": "gradcheck",
     "check_loss": "gradcheck",
     "check_module": "gradcheck",
+    "compare": "timing",
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "gradcheck", "losses", "plotting", "tensors")
+_MODULES = ("derivatives", "gradcheck", "losses", "plotting", "tensors", "timing")
 
 __all__ = [*_HOME, *_MODULES]
 
