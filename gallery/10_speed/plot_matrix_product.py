@@ -44,38 +44,33 @@ print(f"torch {readable(stop - middle)}, {y.dtype}")
 # comparison fair, but it says when the dtypes differ.
 
 
+def numpy_product(size, device, dtype=np.float32):
+    a = np.random.default_rng(0).random((size, size)).astype(dtype)
+    return lambda: a @ a
+
+
 def numpy_default(size, device):
-    a = np.random.default_rng(0).random((size, size))
-    return lambda: a @ a
+    return numpy_product(size, device, np.float64)
 
 
-def numpy_float32(size, device):
-    a = np.random.default_rng(0).random((size, size)).astype(np.float32)
-    return lambda: a @ a
-
-
-def torch_float32(size, device):
+def torch_product(size, device):
     a = torch.rand(size, size, device=device)
     return lambda: a @ a
 
 
-mixed = ag.compare(
-    {"numpy": numpy_default, "torch": torch_float32},
-    sizes=[500],
-    min_run_time=0.05,
-)
+def race(contenders, sizes=(10, 30, 100, 300, 500), device="cpu"):
+    quick = {"device": device, "min_run_time": 0.05}
+    return ag.compare(contenders, sizes=sizes, **quick)
+
+
+mixed = race({"numpy": numpy_default, "torch": torch_product}, [500])
 print(mixed)
 
 # %%
-# The same race over sizes, both in float32, one thread for torch. For
-# small matrices it is the cost of the call that is measured.
+# Over sizes, and both in float32. For small matrices it is the cost of the
+# call that is measured.
 
-sizes = [10, 30, 100, 300, 500]
-fair = ag.compare(
-    {"NumPy": numpy_float32, "torch, CPU": torch_float32},
-    sizes=sizes,
-    min_run_time=0.05,
-)
+fair = race({"NumPy": numpy_product, "torch, CPU": torch_product})
 print(fair)
 
 # %%
@@ -85,63 +80,51 @@ print(fair)
 stored = Path(globals().get("__file__", "")).with_name("product_gpu.json")
 timings = [fair]
 if device.type != "cpu":
-    timings.append(
-        ag.compare(
-            {"torch, GPU": torch_float32},
-            sizes=sizes,
-            device=device,
-            min_run_time=0.05,
-        )
-    )
+    timings.append(race({"torch, GPU": torch_product}, device=device))
 elif stored.exists():
     timings.append(load_timing(stored))
-for timing in timings[1:]:
-    print(timing)
-if len(timings) == 1:
+else:
     print("No accelerator here, and no stored result: CPU only.")
 
 fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-for timing in timings:
-    plotting.durations(timing, ax=ax)
-ax.set_xlabel("rows and columns of the matrix")
 last = []
 for timing in timings:
-    medians = timing.median[:, -1].tolist()
-    last += map("{} {}".format, timing.names, map(readable, medians))
+    plotting.durations(timing, ax=ax)
+    medians = map(readable, timing.median[:, -1].tolist())
+    last += map("{} {}".format, timing.names, medians)
+ax.set_xlabel("rows and columns of the matrix")
 fig.set_label(
     "Median time of a matrix product over its size, both axes logarithmic. "
-    f"At size {sizes[-1]}: {', '.join(last)}."
+    f"At the largest size: {', '.join(last)}."
 )
 
 # %%
 # **Wrong, the third way: a clock that does not wait.** A GPU is *told* what
 # to do and the call returns at once. Read the clock then, and you have
-# measured the telling. A worker thread behaves the same, on any machine:
+# measured the telling. A worker thread behaves the same, on any machine.
 
 
 def launch_and_finish(launch, wait):
     start = perf_counter()
     job = launch()
-    launched = perf_counter()
+    launched = perf_counter() - start
     wait(job)
-    return launched - start, perf_counter() - start
+    return launched, perf_counter() - start
 
 
+big = torch.rand(1500, 1500)
 with ThreadPoolExecutor(1) as worker:
     worker.submit(int).result()
-    launched, finished = launch_and_finish(
-        lambda: worker.submit(torch.mm, y, y), lambda job: job.result()
+    times = launch_and_finish(
+        lambda: worker.submit(torch.mm, big, big), lambda job: job.result()
     )
-print(f"thread: launched {readable(launched)}, done {readable(finished)}")
-
+print("thread: launched {}, done {}".format(*map(readable, times)))
 if device.type != "cpu":
-    big = torch.rand(4000, 4000, device=device)
-    big @ big
-    torch.accelerator.synchronize()
-    on_gpu = launch_and_finish(
+    big = big.to(device)
+    times = launch_and_finish(
         lambda: big @ big, lambda _: torch.accelerator.synchronize()
     )
-    print("GPU: launched {}, done {}".format(*map(readable, on_gpu)))
+    print("GPU: launched {}, done {}".format(*map(readable, times)))
 
 # %%
 # The fix is one call before each reading of the clock:
@@ -150,5 +133,5 @@ if device.type != "cpu":
 assert any("float64" in remark for remark in mixed.remarks)
 assert fair.remarks == ()
 assert np.allclose(y.numpy() @ y.numpy(), (y @ y).numpy())
-assert launched < finished
+assert times[0] < times[1]
 plt.show()
