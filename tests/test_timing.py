@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +20,7 @@ from autodiff_guide.timing import (
     save_timing,
 )
 
+STORED = Path(__file__).parents[1] / "gallery" / "10_speed"
 BRIEF = {"min_run_time": 0.001}
 
 
@@ -181,3 +183,10 @@ def test_the_picture_holds_the_medians_and_says_where_from(stored):
     assert len(ax.containers) == 4
     assert math.isclose(ax.containers[2].lines[0].get_ydata()[0], 1e-3)
     plt.close("all")
+
+
+@pytest.mark.parametrize("path", sorted(STORED.glob("*.json")), ids=lambda x: x.stem)
+def test_what_the_gallery_has_stored_can_be_read(path):
+    timing = load_timing(path)
+    assert timing.remarks == ("not run in this build",)
+    assert (timing.lower <= timing.upper).all()

@@ -55,7 +55,7 @@ print(f"first call {readable(first)}, second {readable(second)}")
 # inductor it also waits for a C++ compiler, seconds or a minute, which is
 # why this page shows a stored measurement of the speed.
 
-stored = Path(globals().get("__file__", "")).with_name("compile_cpu.json")
+stored = Path(globals().get("__file__", "")).parent / "compile_cpu.json"
 if stored.exists():
     timing = load_timing(stored)
     print(timing)

@@ -49,7 +49,7 @@ timing = ag.compare(
     device=device,
     min_run_time=0.06,
 )
-stored = Path(globals().get("__file__", "")).with_name("copying_gpu.json")
+stored = Path(globals().get("__file__", "")).parent / "copying_gpu.json"
 if not has_gpu and stored.exists():
     timing = load_timing(stored)
 print(timing)

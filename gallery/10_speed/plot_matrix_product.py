@@ -77,7 +77,7 @@ print(fair)
 # On an accelerator, if this machine has one. Otherwise a stored result of
 # another machine, if there is one beside this script.
 
-stored = Path(globals().get("__file__", "")).with_name("product_gpu.json")
+stored = Path(globals().get("__file__", "")).parent / "product_gpu.json"
 timings = [fair]
 if device.type != "cpu":
     timings.append(race({"torch, GPU": torch_product}, device=device))
