@@ -111,22 +111,22 @@ class Timing:
             remarks.append("not run in this build")
         return tuple(remarks)
 
-    def _table(self) -> Table:
+    def _table(self, *remarks: str) -> Table:
         both = torch.stack([self.median, self.iqr], dim=-1)
         rows = [
             [str(size), *(_readable_pair(*pair) for pair in pairs.tolist())]
             for size, pairs in zip(self.sizes, both.unbind(1), strict=True)
         ]
         dtype = self.dtypes[0] if len(set(self.dtypes)) == 1 else ""
-        facts = [str(self.provenance), dtype, *self.remarks]
+        facts = [str(self.provenance), dtype, *remarks]
         caption = "; ".join(fact for fact in facts if fact)
         return Table(caption, rows, ("size", *self.names))
 
     def __str__(self) -> str:
-        return str(self._table())
+        return "\n".join([str(self._table()), *self.remarks])
 
     def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
+        return self._table(*self.remarks)._repr_html_()
 
 
 def compare(
