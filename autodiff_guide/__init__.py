@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
+    from autodiff_guide.timing import compare as compare
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _HOME = {
     "check_gradient": "gradcheck",
     "check_loss": "gradcheck",
     "check_module": "gradcheck",
+    "compare": "timing",
     "describe": "tensors",
     "minimize": "descent",
     "preferred_device": "tensors",
@@ -40,6 +42,7 @@ _MODULES = (
     "objectives",
     "plotting",
     "tensors",
+    "timing",
 )
 
 __all__ = [*_HOME, *_MODULES]

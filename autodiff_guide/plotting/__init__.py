@@ -20,6 +20,7 @@ from autodiff_guide.plotting.flow import gradient_flow
 from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
 from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
+from autodiff_guide.plotting.timing import durations
 
 __all__ = [
     "activation",
@@ -28,6 +29,7 @@ __all__ = [
     "basins",
     "broadcast",
     "contour",
+    "durations",
     "error_curve",
     "final_values",
     "gradient_field",
