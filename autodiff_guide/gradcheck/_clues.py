@@ -42,7 +42,7 @@ class _WatchCuts(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _WatchPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _WatchPrecision(TorchDispatchMode):
     """Notes the first operation whose result is less precise than `eps`."""
 
     def __init__(self, eps: float) -> None:

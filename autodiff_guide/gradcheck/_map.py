@@ -261,7 +261,7 @@ class Map:
             start += math.prod(shape)
 
 
-class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Allocations(TorchDispatchMode):
     """Adds up the bytes of every tensor an operation returns."""
 
     bytes = 0

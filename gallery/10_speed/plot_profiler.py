@@ -93,7 +93,7 @@ fig.set_label(
         f"{name} {time / 1000:.2f} ms"
         for name, time in zip(short, times_of["one by one"], strict=True)
     )
-    + ". The batched version spends far less on them, or does not call them."
+    + ". The batched version spends far less on them, or calls none."
 )
 
 # %%

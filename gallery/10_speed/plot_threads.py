@@ -53,8 +53,8 @@ for timing in timings.values():
 ax.set_xlabel("elements")
 gain = (timings[1].median / timings[2].median).squeeze()
 fig.set_label(
-    "Median time of a sigmoid over the number of elements, on one thread and "
-    f"on two. At {sizes[-1]:,} elements two threads are {gain[-1]:.2f} "
+    "Median time of a sigmoid over the number of elements, on one thread "
+    f"and on two. At {sizes[-1]:,} elements two threads are {gain[-1]:.2f} "
     f"times as fast, at {sizes[0]:,} {gain[0]:.2f} times."
 )
 
