@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent
 
 device = ag.preferred_device()
@@ -48,18 +47,20 @@ print(f"hot:  {parted:.0%} of the pairs end in different minima")
 print(f"mild: {(apart(mild)[-1] > 0.5).double().mean().item():.0%}")
 
 # %%
-# One of the pairs that part. For a while it walks as one.
+# One of the pairs that part. For a while it walks as one. The minima lie
+# near the crossings of the grid.
 
 index = int((apart(hot)[-1] > 0.5).nonzero()[0])
 pair = hot.points[:, [index, index + 500]].cpu()
-fig, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-reach = pair.abs().max().item() + 0.5
-plotting.contour(rastrigin, domain=((-reach, reach),) * 2, ax=ax)
+fig, ax = plt.subplots(figsize=(6.0, 5.6), layout="constrained")
+reach = int(pair.abs().max()) + 1
 for path, colour, style in zip(
     pair.unbind(1), ("C1", "C3"), ("o-", "s--"), strict=True
 ):
     ax.plot(*path[:40].T, style, color=colour, lw=1, ms=3)
-    ax.plot(*path[-1], "*", color=colour, markeredgecolor="white", ms=16)
+    ax.plot(*path[-1], "*", color=colour, ms=16)
+ticks = range(-reach, reach + 1)
+ax.set(xlabel="x", ylabel="y", xticks=ticks, yticks=ticks, aspect="equal")
 (x1, y1), (x2, y2) = pair[-1].tolist()
 fig.set_label(
     "Two paths over Rastrigin's ripples that begin a millionth apart. They "

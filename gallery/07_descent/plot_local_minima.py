@@ -44,18 +44,19 @@ print(kinds)
 print(f"at the lowest of all: {best.double().mean().item():.1%}")
 
 # %%
-# Where they started is nearly where they ended.
+# Where they started is nearly where they ended. The middle of the plane:
 
-fig, ax = plt.subplots(figsize=(6.0, 4.8), layout="constrained")
-plotting.contour(rastrigin, ax=ax)
+fig, ax = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
+plotting.contour(rastrigin, domain=((-2.5, 2.5), (-2.5, 2.5)), ax=ax)
 ax.plot(
     *ends[~best].T.cpu(), "o", color="C1", markeredgecolor="white", ms=6
 )
 ax.plot(0, 0, "*", color="C3", markeredgecolor="white", ms=16)
 places = len(torch.unique(ends.round(decimals=2), dim=0))
 fig.set_label(
-    f"Contours of Rastrigin's function with the {places} places where 1000 "
-    "descents ended: a grid of local minima. The star marks the lowest."
+    "Contours of Rastrigin's function around its minimum, with the places "
+    f"where descents ended: part of a grid of {places} local minima. The "
+    "star marks the lowest."
 )
 
 # %%
