@@ -85,6 +85,7 @@ def mutations(seed: int, right: list[Sample]) -> list[list[str]]:
             if verdict != "fail":
                 show(label, sample, report)
         rows += _rows(label, verdicts)
+        print(*rows[-len(verdicts) :], sep="\n", flush=True)
     return rows
 
 
@@ -105,7 +106,6 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     right, rows = double(options.seed, options.per_operation)
-    print(*rows, sep="\n", flush=True)
     rows += single(options.seed, options.per_operation, {s.name for s in right})
     print(*rows, sep="\n", flush=True)
     rows += mutations(options.seed, right)
