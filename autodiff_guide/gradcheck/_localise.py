@@ -18,6 +18,9 @@ from autodiff_guide.gradcheck._ladder import (
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
+    BLUNT,
+    LARGEST_ROUNDING,
+    ROUNDINGS,
     RTOL,
     Status,
     Tolerance,
@@ -166,10 +169,11 @@ def _first_look(
     )
     row = shown.amax(0)
     visible = eps ** (-1 / 3) * rounding / base.scale[columns][:, None]
-    around = 50 * eps * torch.maximum(row, shown.amax(1, keepdim=True)) + 1e-12 * row
+    nearby = torch.maximum(row, shown.amax(1, keepdim=True))
+    around = min(ROUNDINGS * eps, LARGEST_ROUNDING) * nearby + 1e-12 * row
     tolerance = Tolerance(row, around + 0.1 * visible, visible)
     agree = (yours - numeric).abs() <= 3 * bar + RTOL * shown + tolerance.around
-    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible
+    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible.clamp_max(BLUNT * row.amax())
     settled = finite & agree & sharp
     if base.checked is not None:
         settled |= ~base.checked

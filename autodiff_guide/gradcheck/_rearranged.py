@@ -16,7 +16,7 @@ def rearranged(block: Block) -> Finding | None:
     if not block.full or math.prod(osh) != len(block.numeric):
         return None
     N, A, slack = (
-        t.reshape(*osh, *ish) for t in (block.numeric, block.yours, block.slack)
+        t.reshape((*osh, *ish)) for t in (block.numeric, block.yours, block.slack)
     )
     first, dims = len(osh), len(osh) + len(ish)
     for d, e in itertools.combinations(range(dims), 2):

@@ -145,7 +145,7 @@ class GradientReport:
         return "\n".join(filter(None, [str(self._table()), *self._notes()]))
 
     def _repr_html_(self) -> str:
-        notes = Table("", [["note", note] for note in self._notes() if note])
+        notes = Table("Notes", [["", note] for note in self._notes() if note])
         return self._table()._repr_html_() + notes._repr_html_()
 
     def _table(self) -> Table:

@@ -29,6 +29,8 @@ from autodiff_guide.gradcheck._ladder import (
 )
 from autodiff_guide.gradcheck._map import Map
 
+# Directions of up to this many elements are kept in float64, more in int8.
+SMALL = 2**20
 BITS = torch.arange(8, dtype=torch.uint8)
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
@@ -144,6 +146,8 @@ def screen(
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
         U = random_signs(probes, problem.n, generator).to(problem.device)
+        if U.numel() <= SMALL:
+            U = U.to(torch.float64)
     K = U.shape[0]
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
@@ -219,11 +223,9 @@ def screen(
 
 
 def _project(A: Tensor, U: Tensor) -> Tensor:
-    """Return A Uᵀ for the signs U, one direction at a time if U is large."""
+    """Return A Uᵀ for the signs U, one direction at a time if they are int8."""
     if U.dtype == A.dtype:
         return A @ U.T
-    if U.numel() <= 2**20:
-        return A @ U.T.to(A.dtype)
     return torch.stack([A @ u.to(A.dtype) for u in U], 1)
 
 
@@ -259,7 +261,7 @@ def _cotangents(
 
 def _rounding_floor(problem: Map, A: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
     """Return the typical size of each probe, and the rounding of its autograd side."""
-    if U.dtype == A.dtype:  # single columns: one term each
+    if not bool(U[0].all()):  # single columns: one term each
         typical = total = A.abs() @ U.T
     else:
         typical = A.square().sum(1, keepdim=True).sqrt()

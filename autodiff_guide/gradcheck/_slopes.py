@@ -19,6 +19,13 @@ from autodiff_guide.gradcheck._map import Map
 
 # Elements that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
+# An error bar above this share of the largest slope resolves nothing.
+BLUNT = 0.1
+# A relative step from which a smooth function would move.
+WIDE = 0.01
+# Rounding of an autograd gradient, in units of eps and of the largest slope nearby;
+# never more than the second number.
+ROUNDINGS, LARGEST_ROUNDING = 50, 0.05
 # Noise above this many roundings is no rounding of the result.
 LOUD = 20
 
@@ -96,7 +103,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
         noise = torch.maximum(noise, jump.where(staircase, 0.0) / width)
 
     # A value that does not move at all may be the small difference of two large ones.
-    still = flat.all(0) | staircase
+    still = (flat.all(0) | staircase) & (steps[0] >= WIDE)
     least = eps * float(base.value.abs().nan_to_num(0, 0, 0).amax().clamp_min(1.0))
     blind = torch.where(still, 2 * least / width.amax(0), 0.0)
 
@@ -156,7 +163,9 @@ def classify(
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         return 5 * bar + RTOL * torch.maximum(yours.abs(), value.abs()) + around
 
-    around, row = tolerance.around + slopes.blind, tolerance.row
+    row = tolerance.row
+    peak = float(row.amax())
+    around = tolerance.around + slopes.blind.clamp_max(BLUNT * max(peak, problem.eps))
     value, bar = slopes.central, slopes.central_bar
     left, left_bar = slopes.left, slopes.left_bar
     right, right_bar = slopes.right, slopes.right_bar
@@ -165,8 +174,10 @@ def classify(
     has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
 
     size = torch.maximum(yours.abs(), value.abs().nan_to_num(0, 0, 0))
-    sharp_enough = problem.eps**0.2 * size + problem.eps ** (1 / 3) * row
-    sharp = bar <= sharp_enough + 3 * slopes.best_noise + tolerance.visible
+    sharp_enough = min(problem.eps**0.2, 0.04) * size
+    sharp_enough += min(problem.eps ** (1 / 3), 0.04) * row
+    unavoidable = (3 * slopes.best_noise + tolerance.visible).clamp_max(BLUNT * peak)
+    sharp = bar <= sharp_enough + unavoidable
     close = resolved & ((yours - value).abs() <= slack(value, bar))
     agree = close & sharp
 

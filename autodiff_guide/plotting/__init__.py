@@ -17,6 +17,7 @@ from autodiff_guide.plotting.descent import (
     values,
 )
 from autodiff_guide.plotting.flow import gradient_flow
+from autodiff_guide.plotting.gradient_report import gradient_errors, gradient_report
 from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
 from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
@@ -32,8 +33,10 @@ __all__ = [
     "durations",
     "error_curve",
     "final_values",
+    "gradient_errors",
     "gradient_field",
     "gradient_flow",
+    "gradient_report",
     "half_tangents",
     "loss_curve",
     "loss_grid",

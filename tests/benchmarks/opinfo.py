@@ -37,8 +37,8 @@ def check(sample: Sample, seed: int) -> GradientReport | None:
 def show(what: str, sample: Sample, report: GradientReport | None) -> None:
     """Print one sample that the table will count against us."""
     shapes = [tuple(x.shape) for x in sample.inputs]
-    print(what, sample.name, shapes, report and (report.verdict, report.kinds))
-    if report:
+    print(what, sample.name, shapes, report is not None and report.kinds)
+    if report is not None:
         print("   ", report.sentence[:160], "|", report.worst)
 
 
@@ -49,7 +49,7 @@ def double(seed: int, per_operation: int) -> tuple[list[Sample], list[list[str]]
         if not opinfo.torch_passes(sample):
             continue
         report = check(sample, seed)
-        verdict = report.verdict if report else "raised"
+        verdict = report.verdict if report is not None else "raised"
         verdicts[verdict] += 1
         if verdict == "pass":
             right.append(sample)
@@ -64,7 +64,7 @@ def single(seed: int, per_operation: int, accepted: set[str]) -> list[list[str]]
     found = opinfo.samples(torch.float32, seed, per_operation, accepted.__contains__)
     for sample in found:
         report = check(sample, seed)
-        verdict = report.verdict if report else "raised"
+        verdict = report.verdict if report is not None else "raised"
         verdicts[verdict] += 1
         if verdict != "pass":
             show("float32", sample, report)
@@ -80,11 +80,12 @@ def mutations(seed: int, right: list[Sample]) -> list[list[str]]:
             if not opinfo.matters(sample, kind):
                 continue
             report = check(opinfo.mutated(sample, kind, size), seed)
-            verdict = report.verdict if report else "raised"
+            verdict = report.verdict if report is not None else "raised"
             verdicts[verdict] += 1
             if verdict != "fail":
                 show(label, sample, report)
         rows += _rows(label, verdicts)
+        print(*rows[-len(verdicts) :], sep="\n", flush=True)
     return rows
 
 
@@ -105,7 +106,6 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     right, rows = double(options.seed, options.per_operation)
-    print(*rows, sep="\n", flush=True)
     rows += single(options.seed, options.per_operation, {s.name for s in right})
     print(*rows, sep="\n", flush=True)
     rows += mutations(options.seed, right)

@@ -46,13 +46,13 @@ def with_backward(forward: Function, backward: Function) -> Function:
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Return a float64 tensor of normal numbers."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def positive(*shape: int, seed: int = 0) -> Tensor:
     """Return a float64 tensor of numbers in [0.5, 2]."""
     generator = torch.Generator().manual_seed(seed)
-    return 0.5 + 1.5 * torch.rand(*shape, generator=generator, dtype=torch.float64)
+    return 0.5 + 1.5 * torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
 def _masked_softmax_backward(g, x):
