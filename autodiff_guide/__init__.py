@@ -11,6 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.pitfalls import diagnose as diagnose
+    from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
@@ -18,9 +20,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "describe": "tensors",
+    "diagnose": "pitfalls",
+    "explain": "pitfalls",
     "preferred_device": "tensors",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("derivatives", "pitfalls", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
 
