@@ -74,8 +74,8 @@ ax.set(xlabel="w", ylabel="loss")
 ax.legend(loc="upper center")
 fig.set_label(
     f"The loss (w - 1) squared with {len(places)} short tangents on it, "
-    f"their slopes from {slopes.min():g} to {slopes.max():g}. At w = 2 the slope is "
-    f"{gradient:g}."
+    f"their slopes from {slopes.min():g} to {slopes.max():g}. At w = 2 the "
+    f"slope is {gradient:g}."
 )
 
 # %%
