@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that :func:`diagnose` found; empty if the gradients are in order."""
+    """All that :func:`autodiff_guide.diagnose` found; empty if the gradients are in order."""
 
     findings: tuple[Finding, ...]
     parameters: int
@@ -79,7 +79,8 @@ class Diagnosis:
             rows = [("all", "every gradient is there, finite and not 0 everywhere")]
         else:
             rows = [(finding.where, finding.sentence) for finding in self.findings]
-        return Table(f"Gradients of {self.parameters} parameters", rows)
+        plural = "" if self.parameters == 1 else "s"
+        return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
 
     def __str__(self) -> str:
         return str(self._table())
@@ -118,7 +119,7 @@ def diagnose(
     ValueError
         If `loss` is not one number, or there are no parameters.
     RuntimeError
-        What torch raises if it cannot go back, with a note by :func:`explain`.
+        What torch raises if it cannot go back, with a note by :func:`autodiff_guide.explain`.
 
     Examples
     --------

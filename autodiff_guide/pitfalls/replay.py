@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
 
 Defect = Literal["not finite", "zero"]
+K = TypeVar("K")
 
 
 class Replay:
@@ -22,9 +23,8 @@ class Replay:
 
     def __init__(self, loss: Tensor, tensors: Sequence[Tensor]) -> None:
         self._fed_by: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
-        self._received: dict[Node, list[int]] = {}
-        self._sent: dict[tuple[Node, int], int] = {}
-        self._flags: list[Tensor] = []
+        self._received: dict[Node, Tensor] = {}
+        self._sent: dict[tuple[Node, int], Tensor] = {}
         handles = [
             node.register_hook(self._recorder(node))
             for node in self._walk(get_gradient_edge(loss).node)
@@ -36,8 +36,8 @@ class Replay:
         finally:
             for handle in handles:
                 handle.remove()
-        together = [flag.to(loss.device) for flag in self._flags]
-        self._defects = torch.stack(together).tolist() if together else []
+        self._into = _fetched(self._received, loss.device)
+        self._out_of = _fetched(self._sent, loss.device)
 
     def origin(self, tensor: Tensor, defect: Defect) -> str:
         """Name the operation where the defect in the gradient of `tensor` began."""
@@ -45,15 +45,14 @@ class Replay:
         node = get_gradient_edge(tensor).node
         while True:
             culprits = [
-                sender
-                for sender, index in self._fed_by[node]
-                if (edge := self._sent.get((sender, index))) is not None
-                and self._defects[edge][column]
+                edge[0]
+                for edge in self._fed_by[node]
+                if edge in self._out_of and self._out_of[edge][column]
             ]
             if not culprits:
                 return "the sum of the paths that meet there"
             node = culprits[0]
-            if not any(self._defects[edge][column] for edge in self._received[node]):
+            if not self._into[node][column]:
                 return operation(node)
 
     def _walk(self, root: Node) -> list[Node]:
@@ -73,21 +72,30 @@ class Replay:
         def record(
             sent: Sequence[Tensor | None], received: Sequence[Tensor | None]
         ) -> None:
-            self._received[node] = [
-                self._flag(gradient) for gradient in received if gradient is not None
-            ]
+            self._received[node] = _defects([g for g in received if g is not None])
             for index, gradient in enumerate(sent):
                 if gradient is not None:
-                    self._sent[node, index] = self._flag(gradient)
+                    self._sent[node, index] = _defects([gradient])
 
         return record
 
-    def _flag(self, gradient: Tensor) -> int:
-        if gradient.layout != torch.strided:
-            gradient = gradient.coalesce().values()
-        not_finite, zero = ~gradient.isfinite().all(), (gradient == 0).all()
-        self._flags.append(torch.stack([not_finite, zero]))
-        return len(self._flags) - 1
+
+def _defects(gradients: list[Tensor]) -> Tensor:
+    """Tell whether any entry is not finite, and whether every entry is zero."""
+    values = [
+        g if g.layout == torch.strided else g.coalesce().values() for g in gradients
+    ]
+    finite = torch.stack([v.isfinite().all() for v in values]).all()
+    zero = torch.stack([(v == 0).all() for v in values]).all()
+    return torch.stack([~finite, zero])
+
+
+def _fetched(flags: dict[K, Tensor], device: torch.device) -> dict[K, list[bool]]:
+    """Bring all flags to the host in one transfer."""
+    if not flags:
+        return {}
+    rows = torch.stack([flag.to(device) for flag in flags.values()]).tolist()
+    return dict(zip(flags, rows, strict=True))
 
 
 def operation(node: Node) -> str:

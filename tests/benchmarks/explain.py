@@ -1,10 +1,12 @@
 """What ``with explain():`` costs while nothing goes wrong, and what a note costs.
 
-Run it alone: ``python tests/benchmarks/explain.py``. Medians of interleaved rounds.
+Medians of interleaved rounds. Run it as ``python tests/benchmarks/explain.py``; it
+fails if to enter and leave costs more than 1 µs.
 """
 
 from __future__ import annotations
 
+import sys
 from statistics import median
 from time import perf_counter
 
@@ -13,6 +15,7 @@ import torch
 from autodiff_guide.pitfalls import explain
 
 ROUNDS, CALLS = 51, 10_000
+LIMIT_NS = 1000.0
 
 
 def bare() -> None:
@@ -63,7 +66,8 @@ def main() -> None:
         for work, times in rounds.items():
             times.append(seconds(work) / CALLS)
     cost = {work: median(times) for work, times in rounds.items()}
-    print(f"enter and leave explain(): {1e9 * (cost[entered] - cost[bare]):.0f} ns")
+    extra = 1e9 * (cost[entered] - cost[bare])
+    print(f"enter and leave explain(): {extra:.0f} ns (limit {LIMIT_NS:.0f})")
     print(f"call through @explain:     {1e9 * (cost[decorated] - cost[plain]):.0f} ns")
 
     loss = torch.ones(2, requires_grad=True)
@@ -74,6 +78,8 @@ def main() -> None:
     explain(message)
     notes = [seconds(lambda: explain(message)) for _ in range(ROUNDS)]
     print(f"look a message up:         {1e6 * median(notes):.0f} µs")
+    if extra > LIMIT_NS:
+        sys.exit("too slow")
 
 
 if __name__ == "__main__":

@@ -183,6 +183,35 @@ class RoundingInThePath:
 
 
 @silent
+class ArgmaxInThePath:
+    """An index has no slope: what chose it gets no gradient at all."""
+
+    def broken() -> object:
+        """Learn scores through the value that argmax picks."""
+        scores = torch.tensor([0.0, 1.0], requires_grad=True)
+        values = torch.tensor([2.0, 6.0], requires_grad=True)
+        values[scores.argmax()].backward()
+        p = scores.detach().softmax(0)
+        return scores.grad, p * (values.detach() - p @ values.detach())
+
+    def tempting() -> Answer:
+        """Use max() on the scores; that is differentiable, but of another function."""
+        scores = torch.tensor([0.0, 1.0], requires_grad=True)
+        values = torch.tensor([2.0, 6.0], requires_grad=True)
+        (scores.max() * values[scores.argmax()]).backward()
+        p = scores.detach().softmax(0)
+        return scores.grad, p * (values.detach() - p @ values.detach())
+
+    def repaired() -> Answer:
+        """Weigh the values by softmax while training; pick with argmax afterwards."""
+        scores = torch.tensor([0.0, 1.0], requires_grad=True)
+        values = torch.tensor([2.0, 6.0], requires_grad=True)
+        (scores.softmax(0) @ values).backward()
+        p = scores.detach().softmax(0)
+        return scores.grad, p * (values.detach() - p @ values.detach())
+
+
+@silent
 class IntegerDivision:
     """// between counts gives 0, and a loss weighed by 0 has gradient 0."""
 
