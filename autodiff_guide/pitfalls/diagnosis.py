@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that :func:`autodiff_guide.diagnose` found; empty if the gradients are in order."""
+    """What :func:`autodiff_guide.diagnose` found; empty if all is in order."""
 
     findings: tuple[Finding, ...]
     parameters: int
@@ -119,7 +119,8 @@ def diagnose(
     ValueError
         If `loss` is not one number, or there are no parameters.
     RuntimeError
-        What torch raises if it cannot go back, with a note by :func:`autodiff_guide.explain`.
+        What torch raises if it cannot go back, with a note by
+        :func:`autodiff_guide.explain`.
 
     Examples
     --------
