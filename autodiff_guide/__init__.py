@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_gradient as check_gradient
     from autodiff_guide.gradcheck import check_loss as check_loss
     from autodiff_guide.gradcheck import check_module as check_module
+    from autodiff_guide.pitfalls import diagnose as diagnose
+    from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
@@ -27,6 +29,8 @@ _HOME = {
     "check_loss": "gradcheck",
     "check_module": "gradcheck",
     "describe": "tensors",
+    "diagnose": "pitfalls",
+    "explain": "pitfalls",
     "minimize": "descent",
     "preferred_device": "tensors",
 }
@@ -38,6 +42,7 @@ _MODULES = (
     "gradcheck",
     "losses",
     "objectives",
+    "pitfalls",
     "plotting",
     "tensors",
 )
