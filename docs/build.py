@@ -12,7 +12,7 @@ from sphinx.cmd.build import main as sphinx_build
 
 DOCS = Path(__file__).resolve().parent
 SITE = DOCS / "_build" / "html"
-MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute")
+MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute", "pitfalls")
 
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_ext")]
 
