@@ -11,16 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.graph import trace as trace
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "trace": "graph",
     "describe": "tensors",
     "preferred_device": "tensors",
 }
-_MODULES = ("activations", "derivatives", "flow", "plotting", "tensors")
+_MODULES = ("activations", "derivatives", "flow", "graph", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]
 
