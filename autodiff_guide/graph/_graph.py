@@ -11,7 +11,7 @@ from autodiff_guide._tables import Table
 from autodiff_guide.graph._node import Node, show
 from autodiff_guide.graph._svg import svg
 
-MOST_SHOWN = 40
+MOST_STEPS, MOST_MODULES = 40, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +153,13 @@ class Graph:
 
     def _readable(self) -> Graph:
         """Fold by module until it fits on a page, then leave out the middle."""
-        shown, depth = self, 1 + max(node.module.count(".") for node in self.nodes)
-        while len(shown) > MOST_SHOWN and depth:
+        depth = 1 + max(node.module.count(".") for node in self.nodes)
+        most = MOST_MODULES if any(node.module for node in self.nodes) else MOST_STEPS
+        shown = self
+        while len(shown) > most and depth:
             shown, depth = self.fold(depth), depth - 1
-        if len(shown) > MOST_SHOWN:
-            return Graph(without_middle(shown.nodes, MOST_SHOWN), self.title)
+        if len(shown) > most:
+            return Graph(without_middle(shown.nodes, most), self.title)
         return shown
 
     def _table(self) -> Table:

@@ -35,6 +35,7 @@ def name_inputs(
     for name, value in zip(names, inputs, strict=True):
         if isinstance(value, Tensor):
             recorder.names[id(value)] = (name, "input", "")
+            recorder.step_of(value)
 
 
 def output_name(fn: Callable[..., Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.autograd.graph import Node as Function
 from torch.overrides import TorchFunctionMode
@@ -56,6 +57,8 @@ class Recorder(TorchFunctionMode):
         if func.__name__ == "__get__" and _attribute(func) not in _VIEWS:
             return func(*args, **kwargs)
         given = list(dict.fromkeys(tensors_in((args, kwargs))))
+        if any(map(is_functorch_wrapped_tensor, given)):  # inside grad, vmap, …
+            return func(*args, **kwargs)
         parents = [self.step_of(tensor) for tensor in given]
         in_place = changes_in_place(func, args, kwargs)
         if in_place:
