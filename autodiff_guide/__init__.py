@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_gradient as check_gradient
     from autodiff_guide.gradcheck import check_loss as check_loss
     from autodiff_guide.gradcheck import check_module as check_module
+    from autodiff_guide.graph import trace as trace
     from autodiff_guide.pitfalls import diagnose as diagnose
     from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
@@ -33,6 +34,7 @@ _HOME = {
     "explain": "pitfalls",
     "minimize": "descent",
     "preferred_device": "tensors",
+    "trace": "graph",
 }
 _MODULES = (
     "activations",
@@ -40,6 +42,7 @@ _MODULES = (
     "descent",
     "flow",
     "gradcheck",
+    "graph",
     "losses",
     "objectives",
     "pitfalls",
