@@ -151,6 +151,9 @@ class Graph:
             ),
         )
 
+    def _repr_html_(self) -> str:
+        return self._repr_svg_()
+
     def _readable(self) -> Graph:
         """Fold by module until it fits on a page, then leave out the middle."""
         depth = 1 + max(node.module.count(".") for node in self.nodes)
