@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_gradient as check_gradient
     from autodiff_guide.gradcheck import check_loss as check_loss
     from autodiff_guide.gradcheck import check_module as check_module
+    from autodiff_guide.graph import trace as trace
+    from autodiff_guide.pitfalls import diagnose as diagnose
+    from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
     from autodiff_guide.timing import compare as compare
@@ -29,8 +32,11 @@ _HOME = {
     "check_module": "gradcheck",
     "compare": "timing",
     "describe": "tensors",
+    "diagnose": "pitfalls",
+    "explain": "pitfalls",
     "minimize": "descent",
     "preferred_device": "tensors",
+    "trace": "graph",
 }
 _MODULES = (
     "activations",
@@ -38,8 +44,10 @@ _MODULES = (
     "descent",
     "flow",
     "gradcheck",
+    "graph",
     "losses",
     "objectives",
+    "pitfalls",
     "plotting",
     "tensors",
     "timing",

@@ -252,8 +252,7 @@ class _Row:
         if self.alive is not None and self.alive.shape == alive.shape:
             alive = self.alive | alive
         self.alive = alive
-        count = torch.count_nonzero(size < SATURATED_BELOW)
-        self.saturated.append(count / size.numel())
+        self.saturated.append(size.lt_(SATURATED_BELOW).mean())
 
 
 class _Watch(TorchFunctionMode):

@@ -43,6 +43,7 @@ extensions = [
     "icons",
     "katex_math",
     "page_foot",
+    "pitfall_pages",
     "twin_thumbnails",
 ]
 exclude_patterns = [
