@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.landscape import slice_loss as slice_loss
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
 
@@ -19,8 +20,9 @@ __version__ = "0.1.0"
 _HOME = {
     "describe": "tensors",
     "preferred_device": "tensors",
+    "slice_loss": "landscape",
 }
-_MODULES = ("derivatives", "plotting", "tensors")
+_MODULES = ("derivatives", "landscape", "plotting", "tensors")
 
 __all__ = [*_HOME, *_MODULES]
 
