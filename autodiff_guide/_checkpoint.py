@@ -74,7 +74,7 @@ class Checkpoint:
 
     def _read(self) -> dict[int, Row]:
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 found = json.loads(str(file["slice"]))
                 places, rows = file["places"].tolist(), file["rows"]
             changed = [

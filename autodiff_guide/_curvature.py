@@ -15,6 +15,7 @@ from autodiff_guide._slices import (
     flat,
     kept,
     mean_loss,
+    random_state,
     require_mode,
     require_module,
     split,
@@ -120,7 +121,8 @@ def hessian_directions(
         )
 
     tiny = torch.finfo(centre.dtype).eps ** 0.75
-    with kept(module, mode) as restart, torch.enable_grad():
+    random = random_state(centre.device)
+    with kept(module, mode, random) as restart, torch.enable_grad():
         restart()
         point = centre.requires_grad_()
         (slope,) = torch.autograd.grad(mean(point), point, create_graph=True)

@@ -20,6 +20,7 @@ from autodiff_guide._validate import require_tensor
 
 LossFunction: TypeAlias = Callable[[Any, Any], Tensor]
 Batch: TypeAlias = tuple[Any, Tensor]
+RandomState: TypeAlias = tuple[Tensor, Tensor | None]
 Row: TypeAlias = NDArray[np.floating[Any]]
 
 MODES = ("eval", "train")
@@ -36,11 +37,12 @@ class Job:
     directions: Tensor
     coordinates: list[float]
     mode: str
+    random: RandomState
 
     def run(self, places: Iterable[int], keep: Callable[[int, Row], None]) -> None:
         """Compute rows of the slice in this process, and hand each to `keep`."""
         first, second = self.directions[0], self.directions[-1]
-        with kept(self.module, self.mode) as restart, torch.no_grad():
+        with kept(self.module, self.mode, self.random) as restart, torch.no_grad():
             centre = flat(self.module)
             row, here = centre.clone(), centre.clone()
             for parameter, part in zip(
@@ -76,6 +78,8 @@ class Job:
         finally:
             for future in futures:
                 future.cancel()
+            # Threads share the random state of this process.
+            set_random_state(self.random, next(self.module.parameters()).device)
 
 
 def row_of(job: bytes, place: int) -> Row:
@@ -119,13 +123,28 @@ def split(vector: Tensor, module: nn.Module) -> list[Tensor]:
     return [part.view(like.shape) for part, like in zip(parts, parameters, strict=True)]
 
 
+def random_state(device: torch.device) -> RandomState:
+    """Return the random state of the processor and, if it is another, of the device."""
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), on_device
+
+
+def set_random_state(state: RandomState, device: torch.device) -> None:
+    """Set what `random_state` returned."""
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1], device)
+
+
 @contextmanager
-def kept(module: nn.Module, mode: str) -> Iterator[Callable[[], None]]:
+def kept(
+    module: nn.Module, mode: str, random: RandomState
+) -> Iterator[Callable[[], None]]:
     """Set the mode of a module, and leave the module and the random state as they were.
 
     Parameters may be replaced meanwhile. Buffers are: what runs sees copies of them.
-    Yielded is a function that sets the copies and the random state to the first ones,
-    so that what is computed does not depend on what was computed before.
+    Yielded is a function that sets the copies to the first buffers, and the random
+    state to `random`: what is computed then depends on nothing computed before.
     """
     parameters = [(parameter, parameter.data) for parameter in module.parameters()]
     modes = [(part, part.training) for part in module.modules()]
@@ -136,16 +155,10 @@ def kept(module: nn.Module, mode: str) -> Iterator[Callable[[], None]]:
     ]
     copies = {id(buffer): buffer.clone() for _, _, buffer in buffers}
     device = parameters[0][1].device
-    random = torch.get_rng_state()
-    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-    def restore_random_state() -> None:
-        torch.set_rng_state(random)
-        if on_device is not None:
-            torch.cuda.set_rng_state(on_device, device)
+    own_random = random_state(device)
 
     def restart() -> None:
-        restore_random_state()
+        set_random_state(random, device)
         if mode == "train":
             for part, name, buffer in buffers:
                 setattr(part, name, copies[id(buffer)].copy_(buffer))
@@ -162,7 +175,7 @@ def kept(module: nn.Module, mode: str) -> Iterator[Callable[[], None]]:
             setattr(part, name, buffer)
         for part, training in modes:
             part.training = training
-        restore_random_state()
+        set_random_state(own_random, device)
 
 
 def as_batches(data: object) -> list[Batch]:

@@ -26,6 +26,7 @@ from autodiff_guide._slices import (
     LossFunction,
     Row,
     as_batches,
+    random_state,
     require_mode,
     require_module,
 )
@@ -159,7 +160,8 @@ def slice_loss(
         ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``. None is this
         process. On the same kind of processor and with as many threads, the values
         are the same. Start processes by "spawn": a copy made by "fork" can hang in
-        torch's threads.
+        torch's threads. Threads share one random state: for a module that draws
+        numbers, use processes.
     checkpoint : str or path, optional
         An ``.npz`` file that holds the rows done. If it is there, the run resumes.
 
@@ -200,7 +202,13 @@ def slice_loss(
         )
     batches = as_batches(data)
     job = Job(
-        module, loss, batches, directions.detach(), _coordinates(span, points), mode
+        module,
+        loss,
+        batches,
+        directions.detach(),
+        _coordinates(span, points),
+        mode,
+        random_state(first.device),
     )
 
     def run(places: list[int], keep: Callable[[int, Row], None]) -> None:

@@ -7,6 +7,12 @@ from autodiff_guide.plotting.derivatives import (
     half_tangents,
     tangent_line,
 )
+from autodiff_guide.plotting.landscape import (
+    loss_contour,
+    loss_line,
+    loss_surface,
+    turning_surface,
+)
 from autodiff_guide.plotting.tensors import broadcast, storage
 
 __all__ = [
@@ -14,7 +20,11 @@ __all__ = [
     "error_curve",
     "gradient_field",
     "half_tangents",
+    "loss_contour",
+    "loss_line",
+    "loss_surface",
     "storage",
     "tangent_line",
+    "turning_surface",
     "vector_jacobian_product",
 ]
