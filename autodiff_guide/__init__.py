@@ -11,6 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide.descent import minimize as minimize
+    from autodiff_guide.gradcheck import assert_gradient as assert_gradient
+    from autodiff_guide.gradcheck import check_gradient as check_gradient
+    from autodiff_guide.gradcheck import check_loss as check_loss
+    from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.landscape import slice_loss as slice_loss
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
@@ -18,11 +23,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "assert_gradient": "gradcheck",
+    "check_gradient": "gradcheck",
+    "check_loss": "gradcheck",
+    "check_module": "gradcheck",
     "describe": "tensors",
+    "minimize": "descent",
     "preferred_device": "tensors",
     "slice_loss": "landscape",
 }
-_MODULES = ("derivatives", "landscape", "plotting", "tensors")
+_MODULES = (
+    "activations",
+    "derivatives",
+    "descent",
+    "flow",
+    "gradcheck",
+    "landscape",
+    "losses",
+    "objectives",
+    "plotting",
+    "tensors",
+)
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -40,6 +40,7 @@ extensions = [
     "notfound.extension",
     "accessibility",
     "api_pages",
+    "icons",
     "katex_math",
     "page_foot",
     "twin_thumbnails",

@@ -1,5 +1,7 @@
 """Everything that draws: views of results computed elsewhere."""
 
+from autodiff_guide.plotting.activations import activation, activation_grid
+from autodiff_guide.plotting.animation import animation
 from autodiff_guide.plotting.cells import vector_jacobian_product
 from autodiff_guide.plotting.derivatives import (
     error_curve,
@@ -7,24 +9,48 @@ from autodiff_guide.plotting.derivatives import (
     half_tangents,
     tangent_line,
 )
+from autodiff_guide.plotting.descent import (
+    basins,
+    final_values,
+    tangent_steps,
+    trajectory,
+    values,
+)
+from autodiff_guide.plotting.flow import gradient_flow
 from autodiff_guide.plotting.landscape import (
-    loss_contour,
-    loss_line,
-    loss_surface,
+    slice_contour,
+    slice_line,
+    slice_surface,
     turning_surface,
 )
+from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
+from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
 
 __all__ = [
+    "activation",
+    "activation_grid",
+    "animation",
+    "basins",
     "broadcast",
+    "contour",
     "error_curve",
+    "final_values",
     "gradient_field",
+    "gradient_flow",
     "half_tangents",
-    "loss_contour",
-    "loss_line",
-    "loss_surface",
+    "loss_curve",
+    "loss_grid",
+    "slice_contour",
+    "slice_line",
+    "slice_surface",
+    "softmax_jacobian",
     "storage",
+    "surface",
     "tangent_line",
+    "tangent_steps",
+    "trajectory",
     "turning_surface",
+    "values",
     "vector_jacobian_product",
 ]

@@ -21,7 +21,7 @@ _RATIO = 30  # of the largest loss to the smallest, from which on scales are log
 _LEVELS = 15
 
 
-def loss_line(
+def slice_line(
     result: Landscape,
     *,
     label: str | None = None,
@@ -56,7 +56,7 @@ def loss_line(
     >>> import torch
     >>> axis = torch.linspace(-1, 1, 5)
     >>> line = Landscape(axis**2, axis, torch.tensor(0.0), torch.ones(1))
-    >>> loss_line(line).get_ylabel()
+    >>> slice_line(line).get_ylabel()
     'loss'
     """
     _require_dimensions(result, 1)
@@ -69,7 +69,7 @@ def loss_line(
     return ax
 
 
-def loss_contour(
+def slice_contour(
     result: Landscape,
     *,
     path: Tensor | None = None,
@@ -108,7 +108,7 @@ def loss_contour(
     >>> axis = torch.linspace(-1, 1, 5)
     >>> bowl = axis[:, None] ** 2 + axis**2
     >>> plane = Landscape(bowl, axis, torch.tensor(0.0), torch.ones(2))
-    >>> loss_contour(plane).get_xlabel()
+    >>> slice_contour(plane).get_xlabel()
     'step along direction 1'
     """
     _require_dimensions(result, 2)
@@ -137,7 +137,7 @@ def loss_contour(
     return ax
 
 
-def loss_surface(
+def slice_surface(
     result: Landscape,
     *,
     limits: tuple[float, float] | None = None,
@@ -172,7 +172,7 @@ def loss_surface(
     >>> axis = torch.linspace(-1, 1, 5)
     >>> bowl = axis[:, None] ** 2 + axis**2
     >>> plane = Landscape(bowl, axis, torch.tensor(0.0), torch.ones(2))
-    >>> loss_surface(plane).get_zlabel()
+    >>> slice_surface(plane).get_zlabel()
     'loss'
     """
     _require_dimensions(result, 2)
@@ -309,5 +309,5 @@ def _require_dimensions(result: Landscape, dimensions: int) -> None:
     if result.values.dim() != dimensions:
         raise ValueError(
             f"result: expected a slice along {dimensions} direction(s), got one along "
-            f"{result.values.dim()}; loss_line draws lines, the other views planes"
+            f"{result.values.dim()}; slice_line draws lines, the other views planes"
         )

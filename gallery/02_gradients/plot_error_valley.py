@@ -40,18 +40,36 @@ errors = {
 # larger**. Below :math:`\varepsilon` the step is lost altogether: 1 + h is
 # 1, and float32 has no dots left.
 
-fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-for colour, (dtype, error) in zip(
-    ("C1", "C0"), errors.items(), strict=True
-):
-    some = error.isfinite() & (error > 0)
-    plotting.error_curve(
-        steps[some],
-        error[some],
-        label=str(dtype).removeprefix("torch."),
-        colour=colour,
-        ax=ax,
-    )
+
+def draw_errors():
+    fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    for colour, (dtype, error) in zip(
+        ("C1", "C0"), errors.items(), strict=True
+    ):
+        some = error.isfinite() & (error > 0)
+        plotting.error_curve(
+            steps[some],
+            error[some],
+            label=str(dtype).removeprefix("torch."),
+            colour=colour,
+            ax=ax,
+        )
+    ax.set_ylim(1e-14, 10)
+    return fig, ax
+
+
+best = {
+    dtype: steps[error.nan_to_num(1.0).argmin()].item()
+    for dtype, error in errors.items()
+}
+fig, ax = draw_errors()
+ax.legend()
+fig.set_label(
+    "Error of a central difference against its step, both logarithmic. "
+    "Two V-shaped clouds share their right arm. The lowest point is near "
+    f"a step of {best[torch.float32]:.0e} in float32 and "
+    f"{best[torch.float64]:.0e} in float64."
+)
 
 # %%
 # Theory says why. The sine bends, and Taylor's series gives the price:
@@ -61,6 +79,7 @@ for colour, (dtype, error) in zip(
 # :math:`\varepsilon |f| / (2h)`, a line of slope −1.
 
 f, third = torch.sin(torch.ones(())), torch.cos(torch.ones(()))
+fig, ax = draw_errors()
 bending = steps**2 / 6 * third
 ax.loglog(
     steps.cpu(), bending.cpu(), "--C2", zorder=1, label="bending, slope 2"
@@ -69,19 +88,10 @@ for dtype in errors:
     rounding = torch.finfo(dtype).eps * f / (2 * steps)
     label = "rounding, slope −1" if dtype == torch.float64 else None
     ax.loglog(steps.cpu(), rounding.cpu(), ":", color="C3", label=label)
-ax.set_ylim(1e-14, 10)
 ax.legend(fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.2))
-
-best = {
-    dtype: steps[error.nan_to_num(1.0).argmin()].item()
-    for dtype, error in errors.items()
-}
 fig.set_label(
-    "Error of a central difference against its step, both logarithmic. "
-    "Two V-shaped clouds: they share a right arm of slope 2 and have left "
-    "arms of slope −1. The lowest point is near a step of "
-    f"{best[torch.float32]:.0e} in float32 and {best[torch.float64]:.0e} "
-    "in float64."
+    "The two V-shaped clouds of errors, with theory's lines through them: "
+    "a right arm of slope 2 for both, and for each a left arm of slope −1."
 )
 
 # %%

@@ -11,8 +11,6 @@ from pathlib import Path
 here = Path(__file__).parent
 shared = {"run", "results"}
 every = sorted({path.stem for path in here.glob("[a-z]*.py")} - shared)
-    path.stem for path in here.glob("[a-z]*.py") if path.stem not in ("run", "results")
-)
 names = sys.argv[1:] or every
 if unknown := set(names) - set(every):
     sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(every)}")

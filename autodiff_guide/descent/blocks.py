@@ -1,0 +1,127 @@
+"""Rows of a descent, produced some at a time: eagerly, or by a compiled run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from autodiff_guide.descent.problem import At, Problem
+from autodiff_guide.descent.rules import GradientRule, Rate, State
+
+Advance: TypeAlias = Callable[[int, At, State], tuple[At, State]]
+RateAt: TypeAlias = Callable[[int], float | Tensor]
+
+_RUN = 32  # steps in one compiled call
+
+
+def rate_at(lr: Rate, point: Tensor) -> RateAt:
+    """Return the map from a step's number to its rate: a number, or ``(B, 1)``."""
+    if isinstance(lr, Tensor):
+        if lr.dim() == 0:
+            number = float(lr)
+            return lambda t: number
+        if tuple(lr.shape) != tuple(point.shape[:-1]):
+            raise ValueError(
+                f"lr: expected one rate for each start, shape "
+                f"{tuple(point.shape[:-1])}, got {tuple(lr.shape)}; "
+                "repeat the start, for example start.expand(len(lr), -1)"
+            )
+        column = lr.detach().to(point).unsqueeze(-1)
+        return lambda t: column
+    if callable(lr):
+        return lambda t: _scheduled(lr(t), t)
+    return lambda t: lr
+
+
+def eager_blocks(
+    advance: Advance, at: At, state: State, steps: range, size: int
+) -> Iterator[At]:
+    """Yield `size` rows at a time, one row for each of `steps`.
+
+    When a step fails or is interrupted, the rows before it are yielded first: the
+    starts that still run decide whether the failure matters.
+    """
+    for first in steps[::size]:
+        rows: list[At] = []
+        try:
+            for t in range(first, min(first + size, steps.stop)):
+                at, state = advance(t, at, state)
+                rows.append(at)
+        except BaseException:
+            if rows:
+                yield stack(rows)
+            raise
+        yield stack(rows)
+
+
+def compiled_blocks(
+    problem: Problem, rule: GradientRule, lr: RateAt, steps: int, advance: Advance
+) -> Iterator[At]:
+    """Yield `_RUN` rows at a time from one compiled function; the rest eagerly."""
+    at, state = problem.start, rule.init(problem.start.point)
+    scheduled = callable(rule.lr)
+
+    def run(
+        point: Tensor, gradient: Tensor, state: State, times: Tensor, rates: Tensor
+    ) -> tuple[At, At, State]:
+        rows = []
+        for i in range(_RUN):
+            rate = rates[i] if scheduled else lr(0)
+            point, state = rule.step(times[i], rate, point, gradient, state)
+            value, gradient = _traced(problem, point)
+            rows.append(At(point, value, gradient))
+        return stack(rows), rows[-1], state
+
+    # torch counts recompilations by code object; each descent brings its own.
+    own = FunctionType(
+        run.__code__.replace(), run.__globals__, "run", None, run.__closure__
+    )
+    compiled = torch.compile(own, fullgraph=True, dynamic=False)
+    whole = steps - steps % _RUN
+    for first in range(0, whole, _RUN):
+        times = torch.arange(first, first + _RUN, dtype=torch.float64)
+        rates = times
+        if scheduled:
+            rates = times.new_tensor([lr(t) for t in range(first, first + _RUN)])
+        block, at, state = compiled(at.point, at.gradient, state, times, rates)
+        yield block
+    yield from eager_blocks(advance, at, state, range(whole, steps), _RUN)
+
+
+def stack(rows: list[At]) -> At:
+    """Return k rows as one: each field gets a leading dimension of k."""
+    points, values, gradients = zip(*rows, strict=True)
+    return At(_side_by_side(points), torch.stack(values), _side_by_side(gradients))
+
+
+def _side_by_side(rows: tuple[Tensor, ...]) -> Tensor:
+    """Return the rows stacked, starts side by side in memory."""
+    if rows[0].dim() == 1:
+        return torch.stack(rows)
+    return torch.stack([row.mT for row in rows]).mT
+
+
+def _traced(problem: Problem, point: Tensor) -> tuple[Tensor, Tensor]:
+    if problem.gradient is not None:
+        return problem.values(point), problem.gradient(point)
+
+    def total(point: Tensor) -> tuple[Tensor, Tensor]:
+        values = problem.values(point)
+        return values.sum(), values
+
+    gradient, (_, values) = grad_and_value(total, has_aux=True)(point)
+    return values, gradient
+
+
+def _scheduled(rate: float, t: int) -> float:
+    if not 0 <= rate < float("inf"):
+        raise ValueError(
+            f"lr: expected the schedule to give a number >= 0, got {rate} at step {t}; "
+            "check the schedule there"
+        )
+    return float(rate)

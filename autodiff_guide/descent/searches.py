@@ -1,0 +1,280 @@
+"""Rules of descent that look before they step: Backtracking, BFGS and Newton."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.descent.problem import At, Problem
+from autodiff_guide.descent.rules import Rule, State, require_positive, require_share
+
+_TRIALS = 60  # halvings or doublings before a search gives up
+
+
+class SearchRule(Rule):
+    """A rule that evaluates the function on its way, and never steps uphill."""
+
+    @abstractmethod
+    def step(
+        self, problem: Problem, at: At, state: State, running: Tensor
+    ) -> tuple[At, State, Tensor]:
+        """Return where it stands next, the state, and who stalled.
+
+        Only starts where `running`, shape ``(*B)``, need to move. A start stalls when
+        no lower point is found, so that trying again would change nothing.
+        """
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Backtracking(SearchRule):
+    r"""Gradient descent that shortens each step until it lowers the value enough.
+
+    From :math:`\eta =` `lr` at every step, :math:`\eta` is multiplied by `shrink` until
+    Armijo's condition holds:
+
+    .. math:: f(x_t - \eta\, g_t) \le f(x_t) - c\, \eta\, \lVert g_t \rVert^2
+
+    Parameters
+    ----------
+    lr : float
+        First step size tried, :math:`\eta > 0`.
+    shrink : float
+        Factor in (0, 1).
+    c : float
+        Share in (0, 1) of the decrease promised by the slope.
+
+    Raises
+    ------
+    ValueError
+        If `lr` is not positive, or `shrink` or `c` is outside (0, 1).
+
+    References
+    ----------
+    .. [1] L. Armijo, "Minimization of functions having Lipschitz continuous first
+       partial derivatives", Pacific Journal of Mathematics 16, 1966.
+
+    Examples
+    --------
+    >>> Backtracking()
+    Backtracking()
+    >>> Backtracking(lr=10.0)
+    Backtracking(lr=10)
+    """
+
+    lr: float = 1.0
+    shrink: float = 0.5
+    c: float = 1e-4
+
+    def __post_init__(self) -> None:
+        require_positive("lr", self.lr)
+        for name in ("shrink", "c"):
+            require_positive(name, getattr(self, name))
+            require_share(name, getattr(self, name))
+
+    def init(self, point: Tensor) -> State:
+        """Return the state with which the first step is taken: nothing, here."""
+        return ()
+
+    def step(
+        self, problem: Problem, at: At, state: State, running: Tensor
+    ) -> tuple[At, State, Tensor]:
+        """Return the next point with its value and gradient, and who stalled."""
+        square = (at.gradient**2).sum(-1)
+        length = torch.full_like(at.value, self.lr)
+        best, searching = at, running
+        for _ in range(_TRIALS):
+            trial = problem.at(at.point - length.unsqueeze(-1) * at.gradient)
+            enough = trial.value <= at.value - self.c * length * square
+            found = searching & enough & _finite(trial)
+            best = _choose(found, trial, best)
+            searching = searching & ~found
+            if not bool(searching.any()):
+                break
+            length = torch.where(searching, length * self.shrink, length)
+        return best, state, running & _still(at, best)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BFGS(SearchRule):
+    r"""Quasi-Newton: learn the inverse Hessian from the gradients met on the way.
+
+    With :math:`s = x_{t+1} - x_t` and :math:`y = g_{t+1} - g_t`,
+
+    .. math::
+       x_{t+1} = x_t - \eta_t H_t g_t, \qquad
+       H_{t+1} = \Bigl(I - \frac{s y^\top}{y^\top s}\Bigr) H_t
+                 \Bigl(I - \frac{y s^\top}{y^\top s}\Bigr) + \frac{s s^\top}{y^\top s}
+
+    where :math:`\eta_t` meets the weak Wolfe conditions: the value has fallen enough
+    and the slope has risen enough. The search doubles, then bisects.
+
+    Examples
+    --------
+    >>> BFGS()
+    BFGS()
+
+    References
+    ----------
+    .. [1] J. Nocedal and S. J. Wright, "Numerical optimization", 2nd edition, 2006,
+       chapter 6.
+    .. [2] A. S. Lewis and M. L. Overton, "Nonsmooth optimization via quasi-Newton
+       methods", Mathematical Programming 141, 2013, algorithm 2.6.
+    """
+
+    def init(self, point: Tensor) -> State:
+        """Return the identity as inverse Hessian, and that nothing is learnt yet."""
+        n = point.shape[-1]
+        inverse = torch.eye(n, dtype=point.dtype, device=point.device)
+        fresh = torch.ones(point.shape[:-1], dtype=torch.bool, device=point.device)
+        return inverse.expand(*point.shape, n), fresh
+
+    def step(
+        self, problem: Problem, at: At, state: State, running: Tensor
+    ) -> tuple[At, State, Tensor]:
+        """Return the next point with its value and gradient, and who stalled."""
+        inverse, fresh = state
+        direction = -_times(inverse, at.gradient)
+        slope = _dot(at.gradient, direction)
+        fresh = fresh | ~(slope < 0) | ~slope.isfinite()
+        new = _weak_wolfe(problem, at, direction, running & ~fresh, first=False)
+        stuck = running & _still(at, new)
+        if bool(stuck.any()):  # forget what was learnt: go against the gradient
+            again = _weak_wolfe(problem, at, -at.gradient, stuck, first=True)
+            new = _choose(stuck, again, new)
+            fresh = fresh | stuck
+        inverse, learnt = _update(inverse, fresh, at, new)
+        return new, (inverse, fresh & ~learnt), running & _still(at, new)
+
+
+def _weak_wolfe(
+    problem: Problem, at: At, direction: Tensor, searching: Tensor, *, first: bool
+) -> At:
+    """Return the first point along `direction` that meets the weak Wolfe conditions.
+
+    Where none is met in time, the lowest point that has fallen enough, else `at`.
+    """
+    slope = _dot(at.gradient, direction)
+    length = torch.ones_like(at.value)
+    if first:
+        length = 1 / torch.linalg.vector_norm(direction, dim=-1).clamp_min(1)
+    low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
+    best = at
+    for _ in range(_TRIALS):
+        if not bool(searching.any()):
+            break
+        trial = problem.at(at.point + length.unsqueeze(-1) * direction)
+        fallen = (trial.value <= at.value + 1e-4 * length * slope) & _finite(trial)
+        risen = _dot(trial.gradient, direction) >= 0.9 * slope
+        met = searching & fallen & risen
+        best = _choose(
+            met | (searching & fallen & (trial.value < best.value)), trial, best
+        )
+        searching = searching & ~met
+        high = torch.where(fallen, high, length)
+        low = torch.where(fallen & ~risen, length, low)
+        middle = torch.where(high.isinf(), 2 * length, (low + high) / 2)
+        length = torch.where(searching, middle, length)
+    return best
+
+
+def _update(inverse: Tensor, fresh: Tensor, at: At, new: At) -> tuple[Tensor, Tensor]:
+    """Return the inverse Hessian after the step from `at` to `new`, and who learnt."""
+    s, y = new.point - at.point, new.gradient - at.gradient
+    sy, yy = _dot(s, y), _dot(y, y)
+    learnt = (sy > 0) & (sy.isfinite()) & yy.isfinite() & (yy > 0)
+    eye = torch.eye(s.shape[-1], dtype=s.dtype, device=s.device)
+    scale = torch.where(learnt, sy / yy, 1)[..., None, None]
+    inverse = torch.where(fresh[..., None, None], eye * scale, inverse)
+    sy = torch.where(learnt, sy, 1)[..., None, None]
+    left = eye - s.unsqueeze(-1) * y.unsqueeze(-2) / sy
+    after = left @ inverse @ left.mT + s.unsqueeze(-1) * s.unsqueeze(-2) / sy
+    return torch.where(learnt[..., None, None], after, inverse), learnt
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Newton(SearchRule):
+    r"""Newton's method that turns away from saddles.
+
+    With :math:`Q \Lambda Q^\top` the Hessian at :math:`x_t`,
+
+    .. math:: x_{t+1} = x_t - Q\, (|\Lambda| + \mu_t I)^{-1}\, Q^\top g_t
+
+    The absolute values make every curvature push downhill. The damping :math:`\mu_t`
+    grows until the value falls, and shrinks where the quadratic model was right. Only a
+    start without any slope along the downward curvature, such as the saddle itself,
+    stays at a saddle.
+
+    Examples
+    --------
+    >>> Newton()
+    Newton()
+
+    References
+    ----------
+    .. [1] Y. Dauphin and others, "Identifying and attacking the saddle point problem in
+       high-dimensional non-convex optimization", NeurIPS 2014, arXiv:1406.2572.
+    .. [2] K. Madsen, H. B. Nielsen and O. Tingleff, "Methods for non-linear least
+       squares problems", 2004, section 3.2 (the damping).
+    """
+
+    def init(self, point: Tensor) -> State:
+        """Return the damping before the first Hessian is known: none yet."""
+        return torch.full_like(point[..., 0], torch.nan)
+
+    def step(
+        self, problem: Problem, at: At, state: State, running: Tensor
+    ) -> tuple[At, State, Tensor]:
+        """Return the next point with its value and gradient, and who stalled."""
+        hessian = torch.nan_to_num(problem.hessian(at.point))
+        curvature, axes = torch.linalg.eigh(hessian)
+        slopes = _times(axes.mT, torch.nan_to_num(at.gradient))
+        tiny = torch.finfo(slopes.dtype).tiny
+        largest = curvature.abs().amax(-1).clamp_min(tiny)
+        damping = torch.where(state.isnan(), 1e-8 * largest, state)
+        growth = torch.full_like(damping, 2)
+        best, searching = at, running
+        for _ in range(_TRIALS):
+            along = -slopes / (curvature.abs() + damping.unsqueeze(-1)).clamp_min(tiny)
+            trial = problem.at(at.point + _times(axes, along))
+            promised = -_dot(slopes, along) - 0.5 * _dot(curvature, along**2)
+            ratio = (at.value - trial.value) / promised.clamp_min(tiny)
+            fallen = searching & (trial.value < at.value) & (ratio > 1e-4)
+            found = fallen & _finite(trial)
+            best = _choose(found, trial, best)
+            eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1)
+            damping = torch.where(found, eased.clamp_min(tiny), damping)
+            searching = searching & ~found & ~_still(at, trial)
+            if not bool(searching.any()):
+                break
+            damping = torch.where(searching, damping * growth, damping)
+            growth = growth * 2
+        return best, damping, running & _still(at, best)
+
+
+def _choose(mask: Tensor, new: At, old: At) -> At:
+    """Return `new` where `mask`, shape ``(*B)``, else `old`."""
+    wide = mask.unsqueeze(-1)
+    return At(
+        torch.where(wide, new.point, old.point),
+        torch.where(mask, new.value, old.value),
+        torch.where(wide, new.gradient, old.gradient),
+    )
+
+
+def _still(at: At, new: At) -> Tensor:
+    return (at.point == new.point).all(-1)
+
+
+def _finite(at: At) -> Tensor:
+    return at.value.isfinite() & at.gradient.isfinite().all(-1)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector.unsqueeze(-1)).squeeze(-1)

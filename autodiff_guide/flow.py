@@ -1,0 +1,417 @@
+r"""How much gradient reaches each layer of a network, and what stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from html import escape
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules import batchnorm, conv, instancenorm
+from torch.overrides import TorchFunctionMode
+
+from autodiff_guide._tables import Table
+from autodiff_guide._validate import require_tensor
+from autodiff_guide.activations import CATALOGUE
+
+SATURATED_BELOW = 1e-2
+FAINT, STRONG = 1e-3, 1e3
+MOSTLY = 0.5
+
+_HOMES = (torch, Tensor, functional, torch.special)
+_WATCHED = {
+    getattr(home, spelling)
+    for name in {*CATALOGUE, "expit"} - {"identity", "softmax", "log_softmax", "glu"}
+    for spelling in (name, name + "_")
+    for home in _HOMES
+    if hasattr(home, spelling)
+}
+_BY_CHANNEL = (
+    conv._ConvNd,
+    batchnorm._NormBase,
+    instancenorm._InstanceNorm,
+    nn.GroupNorm,
+)
+
+
+class Verdict(Enum):
+    """What became of a layer's gradient, and what to try."""
+
+    FINE = "fine: its gradient is of the order of the last layer's."
+    VANISHING = (
+        "vanishing: its gradient is less than a thousandth of the last layer's; try "
+        "ReLU or its kin, a larger initialisation, normalisation, skip connections."
+    )
+    EXPLODING = (
+        "exploding: its gradient is more than a thousand times the last layer's; try "
+        "a smaller initialisation, normalisation, clip_grad_norm_."
+    )
+    DEAD = (
+        "dead: half of its units or more have slope zero for every input; try a "
+        "smaller lr, a bias near zero, LeakyReLU."
+    )
+    BLOCKED = (
+        "blocked: every unit of a later layer is dead, so nothing comes back; mend "
+        "that layer first."
+    )
+    UNREACHED = (
+        "unreached: the loss does not depend on it; look for detach(), no_grad, or a "
+        "layer that forward() does not use."
+    )
+    NOT_FINITE = (
+        "not finite: its gradient holds NaN or infinity; try a smaller lr, and "
+        "torch.autograd.detect_anomaly() to find where it was born."
+    )
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class LayerFlow:
+    """What :func:`gradient_flow` measured at one layer.
+
+    Parameters
+    ----------
+    name, kind : str
+        Its name in the module, and its class.
+    gradient : float
+        Norm of the loss's gradient with respect to its own parameters.
+    relative : float
+        The same, divided by that of the last layer.
+    dead : float or None
+        Share of its units whose activation has slope zero for every input; None where
+        no activation follows.
+    saturated : float or None
+        Share of slopes, over units and inputs, smaller than 1e-2 in size.
+    verdict : Verdict
+        What that means, as a sentence, and what to try.
+    """
+
+    name: str
+    kind: str
+    gradient: float
+    relative: float
+    dead: float | None
+    saturated: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The gradient's way back through a network: its layers, first to last."""
+
+    loss: float
+    layers: tuple[LayerFlow, ...]
+
+    @property
+    def ratio(self) -> float:
+        """The first layer's gradient norm divided by the last layer's."""
+        return self.layers[0].relative
+
+    def __str__(self) -> str:
+        return "\n".join([str(self._table()), *self._sentences()])
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{escape(each)}</li>" for each in self._sentences())
+        return f"{self._table()._repr_html_()}<ul>{items}</ul>"
+
+    def _sentences(self) -> list[str]:
+        return list(dict.fromkeys(str(layer.verdict) for layer in self.layers))
+
+    def _table(self) -> Table:
+        return Table(
+            f"Gradient flow at loss {self.loss:.4g}",
+            [
+                (
+                    layer.name,
+                    layer.kind,
+                    f"{layer.gradient:.2e}",
+                    f"{layer.relative:.1e}",
+                    _percent(layer.dead),
+                    _percent(layer.saturated),
+                    layer.verdict.name.lower().replace("_", " "),
+                )
+                for layer in self.layers
+            ],
+            ("layer", "kind", "gradient", "to last", "dead", "saturated", "verdict"),
+        )
+
+
+def gradient_flow(
+    module: nn.Module,
+    inputs: Tensor,
+    target: Any,
+    loss: Callable[[Tensor, Any], Tensor],
+) -> GradientFlow:
+    r"""Run `module` forward and backward once, and say what reaches each layer.
+
+    For each layer with parameters :math:`w_k` of its own, in the order of the forward
+    pass, it gives :math:`\lVert \partial L / \partial w_k \rVert` and, of the slopes
+    :math:`f'` of the activations that follow it, the share of units that are dead
+    (:math:`f' = 0` for every input) and of slopes that are saturated
+    (:math:`|f'| < 10^{-2}`). Activations are seen as modules and as functions.
+
+    Nothing of the module changes: not its parameters, their ``.grad``, its buffers, its
+    mode, its hooks, nor the random state.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, in the mode in which it shall be measured.
+    inputs : Tensor
+        A batch for ``module(inputs)``.
+    target : object
+        What `loss` compares the output with.
+    loss : callable
+        ``loss(output, target)``, a scalar tensor.
+
+    Returns
+    -------
+    GradientFlow
+        One :class:`LayerFlow` a layer, each with its verdict.
+
+    Raises
+    ------
+    TypeError
+        If `module` is no module, or its output or the loss is not a tensor.
+    ValueError
+        If the loss is not scalar or depends on no parameter.
+
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
+       feedforward neural networks", AISTATS 2010.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from torch.nn import functional
+    >>> net = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+    >>> with torch.no_grad():
+    ...     _ = net[0].bias.fill_(-20.0)
+    >>> x = torch.linspace(-1, 1, 8).unsqueeze(-1)
+    >>> flow = gradient_flow(net, x, x**2, functional.mse_loss)
+    >>> flow.layers[0].dead
+    1.0
+    >>> print(flow.layers[0].verdict)
+    dead: half of its units or more have slope zero for every input; try a smaller lr,
+    a bias near zero, LeakyReLU.
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"module: expected an nn.Module, got {type(module).__name__}; "
+            "wrap a function in a module that holds its parameters"
+        )
+    require_tensor("inputs", inputs)
+    parameters = {
+        name: parameter.detach().requires_grad_()
+        for name, parameter in module.named_parameters()
+        if parameter.is_floating_point()
+    }
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    watch = _Watch()
+    devices = [inputs.device] if inputs.is_cuda else []
+    with torch.enable_grad(), torch.random.fork_rng(devices), _hooked(module, watch):
+        with watch:
+            output = torch.func.functional_call(
+                module, {**parameters, **buffers}, (inputs,)
+            )
+        value = _scalar_loss(output, target, loss)
+    gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    return _judged(
+        float(value.detach()),
+        _rows(module, watch, dict(zip(parameters, gradients, strict=True))),
+    )
+
+
+@dataclass
+class _Row:
+    """One layer, while it is being measured."""
+
+    name: str
+    layer: nn.Module
+    alive: Tensor | None = None
+    saturated: list[Tensor] = field(default_factory=list)
+    gradient: Tensor | None = None
+
+    def see(self, before: Tensor, value: Tensor) -> None:
+        one = value.new_ones(()).expand_as(value)
+        (slope,) = torch.autograd.grad(value, before, one, retain_graph=True)
+        size = slope.abs_()
+        by_channel = isinstance(self.layer, _BY_CHANNEL) and size.ndim > 2
+        unit = 1 if by_channel else size.ndim - 1
+        others = [dim for dim in range(size.ndim) if dim != unit]
+        alive = (size.amax(others) if others else size) != 0
+        if self.alive is not None and self.alive.shape == alive.shape:
+            alive = self.alive | alive
+        self.alive = alive
+        count = torch.count_nonzero(size < SATURATED_BELOW)
+        self.saturated.append(count / size.numel())
+
+
+class _Watch(TorchFunctionMode):
+    """Sees each activation of a forward pass, and whose output it was applied to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[nn.Module, _Row] = {}
+        self.current: _Row | None = None
+
+    def enter(self, name: str, layer: nn.Module) -> None:
+        row = self.rows.setdefault(layer, _Row(name, layer))
+        if not isinstance(layer, nn.PReLU):  # it is its predecessor's activation
+            self.current = row
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self.current is None or func not in _WATCHED:
+            return func(*args, **kwargs)
+        if _in_place(func, args, kwargs):
+            before = args[0].detach().clone().requires_grad_()
+            self.current.see(before, func(before.clone(), *args[1:], **kwargs))
+            return func(*args, **kwargs)
+        value = func(*args, **kwargs)
+        if value.requires_grad and args[0].requires_grad:
+            self.current.see(args[0], value)
+        return value
+
+
+def _in_place(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bool:
+    flags = (*args[1:], kwargs.get("inplace"))
+    return func.__name__.endswith("_") or any(flag is True for flag in flags)
+
+
+@contextmanager
+def _hooked(module: nn.Module, watch: _Watch) -> Iterator[None]:
+    handles = []
+    try:
+        for name, layer in module.named_modules():
+            if next(layer.parameters(recurse=False), None) is not None:
+                handles.append(
+                    layer.register_forward_pre_hook(
+                        lambda layer, _, name=name: watch.enter(name, layer)
+                    )
+                )
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _scalar_loss(
+    output: object, target: Any, loss: Callable[[Tensor, Any], Tensor]
+) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"module: expected a torch.Tensor as output, got {type(output).__name__}; "
+            "wrap the module in one that returns the tensor the loss needs"
+        )
+    value = loss(output, target)
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"loss: expected a torch.Tensor, got {type(value).__name__}; "
+            "a number has no history, leave out .item()"
+        )
+    if value.numel() != 1:
+        raise ValueError(
+            f"loss: expected a scalar, got shape {tuple(value.shape)}; "
+            "reduce it, for example loss(output, target).mean()"
+        )
+    if not value.requires_grad:
+        raise ValueError(
+            "loss: expected a value that depends on a parameter of module, got one "
+            "without history; look for detach(), no_grad or a module with no parameters"
+        )
+    return value
+
+
+def _rows(
+    module: nn.Module, watch: _Watch, gradients: dict[str, Tensor | None]
+) -> list[_Row]:
+    for name, layer in module.named_modules():
+        own = [
+            gradients.get(f"{name}.{key}" if name else key)
+            for key, _ in layer.named_parameters(recurse=False)
+        ]
+        reached = [gradient for gradient in own if gradient is not None]
+        if own:
+            watch.enter(name, layer)
+        if reached:
+            norms = [torch.linalg.vector_norm(each) for each in reached]
+            watch.rows[layer].gradient = torch.linalg.vector_norm(torch.stack(norms))
+    return list(watch.rows.values())
+
+
+def _judged(loss: float, rows: list[_Row]) -> GradientFlow:
+    """Bring all measurements to the host at once, and judge them, last layer first."""
+    zero = torch.zeros(())
+    measured = torch.stack(
+        [
+            number.detach().to("cpu", torch.float64)
+            for row in rows
+            for number in (
+                zero if row.gradient is None else row.gradient,
+                zero if row.alive is None else 1 - row.alive.double().mean(),
+                torch.stack(row.saturated).mean() if row.saturated else zero,
+            )
+        ]
+    )
+    numbers = measured.view(-1, 3).tolist()
+    reached = [
+        n[0] for row, n in zip(rows, numbers, strict=True) if row.gradient is not None
+    ]
+    last, blocked = reached[-1], False
+    layers: list[LayerFlow] = []
+    for row, (norm, dead, saturated) in zip(rows[::-1], numbers[::-1], strict=True):
+        seen = row.alive is not None
+        verdict = _verdict(row.gradient is not None, norm, last, dead, blocked)
+        layers.append(
+            LayerFlow(
+                name=row.name or "(module)",
+                kind=type(row.layer).__name__,
+                gradient=norm,
+                relative=norm / last if last else float("nan"),
+                dead=dead if seen else None,
+                saturated=saturated if seen else None,
+                verdict=verdict,
+            )
+        )
+        blocked = blocked or (dead == 1 and norm == 0)
+    return GradientFlow(loss, tuple(layers[::-1]))
+
+
+def _verdict(
+    reached: bool, norm: float, last: float, dead: float, blocked: bool
+) -> Verdict:
+    if not reached:
+        return Verdict.UNREACHED
+    if not norm < float("inf"):
+        return Verdict.NOT_FINITE
+    if dead >= MOSTLY:
+        return Verdict.DEAD
+    if blocked and norm == 0:
+        return Verdict.BLOCKED
+    if norm < FAINT * last:
+        return Verdict.VANISHING
+    if norm > STRONG * last:
+        return Verdict.EXPLODING
+    return Verdict.FINE
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

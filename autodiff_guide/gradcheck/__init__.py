@@ -1,0 +1,32 @@
+"""Is this gradient right? Verified by probes, with error bars, and a diagnosis.
+
+`check_gradient` takes a function, `check_loss` a loss, `check_module` a module;
+`assert_gradient` is for test suites. Each returns a `GradientReport`, whose `kind` is
+one of `KINDS`.
+"""
+
+from autodiff_guide.gradcheck._api import (
+    assert_gradient,
+    check_gradient,
+    check_loss,
+)
+from autodiff_guide.gradcheck._kinds import KINDS
+from autodiff_guide.gradcheck._module import check_module
+from autodiff_guide.gradcheck._report import (
+    Comparison,
+    GradientReport,
+    InputRow,
+    Worst,
+)
+
+__all__ = [
+    "KINDS",
+    "Comparison",
+    "GradientReport",
+    "InputRow",
+    "Worst",
+    "assert_gradient",
+    "check_gradient",
+    "check_loss",
+    "check_module",
+]

@@ -1,0 +1,323 @@
+"""The verbs: check a function, a loss, a module; or assert it in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autodiff_guide._validate import require_floating, require_tensor
+from autodiff_guide.gradcheck._engine import Check, Settings
+from autodiff_guide.gradcheck._map import Function, Map
+from autodiff_guide.gradcheck._report import GradientReport
+
+MAX_MEMORY = 2**25
+DEFAULTS = Settings(probes=20, seed=0, full=False, strict=False, max_memory=MAX_MEMORY)
+
+
+def check_gradient(
+    fn: Function,
+    *inputs: object,
+    gradient: Function | None = None,
+    wrt: int | Sequence[int] | None = None,
+    probes: int = 20,
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    max_memory: int = MAX_MEMORY,
+) -> GradientReport:
+    r"""Compare the gradient of a function with central differences.
+
+    Random directions :math:`u` and cotangents :math:`v` compare two ways to one number,
+
+    .. math:: (J^T v)^T u \;=\; v^T (J u)
+        \;\approx\; v^T \, \frac{f(x + h u) - f(x - h u)}{2 h},
+
+    autograd on the left, differences on the right. The error bar is measured: truncation
+    from two step sizes, rounding from the size of the values. What disagrees is looked
+    at on a ladder of steps, then column by column, and named.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes `inputs`, returns a floating-point or complex tensor, or a tuple of them.
+    *inputs : Tensor or object
+        The point. Integers, and all that is no floating-point tensor, are passed on.
+    gradient : callable, optional
+        A gradient derived by hand: ``gradient(*inputs)`` returns the gradient of
+        ``fn(*inputs).sum()``, a tensor for each input of `wrt`. By hand, autograd and
+        differences are then compared three ways.
+    wrt : int or sequence of int, optional
+        Positions of the inputs to differentiate. Default: those that require a
+        gradient; if none does, all floating-point and complex tensors.
+    probes : int
+        Directions, and cotangents, of the screen. A wrong gradient survives with
+        probability at most :math:`2^{-K} + 2^{-L}` for K directions and L cotangents.
+    seed : int
+        Seed of the random signs. The global generators are left alone.
+    full : bool
+        Compare every column of the Jacobian, even if the screen finds nothing.
+    strict : bool
+        Fail where nothing was tested (all derivatives zero) and on a kink.
+    max_memory : int
+        Bytes that the check may use, about.
+
+    Returns
+    -------
+    GradientReport
+        True if the gradient passed. Prints as a table.
+
+    Raises
+    ------
+    TypeError
+        If `fn` is not callable or returns no floating-point tensor, or no input is one.
+    ValueError
+        If `wrt`, `probes` or `max_memory` is out of range.
+
+    References
+    ----------
+    .. [1] R. Freivalds, "Probabilistic machines can use less running time",
+       IFIP Congress 1977, pp. 839-842.
+    .. [2] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)",
+       Advances in Engineering Software 4(2), 1982, doi:10.1016/S0141-1195(82)80057-0.
+
+    Examples
+    --------
+    >>> x = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+    >>> report = check_gradient(lambda x: (x**3).sum(), x)
+    >>> report.verdict, report.kind
+    ('pass', 'agree')
+    >>> report = check_gradient(lambda x: x**3, x, gradient=lambda x: x**2)
+    >>> print(report.sentence)
+    your gradient is 1/3 times the numeric one everywhere...
+    """
+    settings = _settings(probes, seed, full, strict, max_memory)
+    if not callable(fn):
+        raise TypeError(
+            f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
+            "function itself, for example check_gradient(torch.sin, x)"
+        )
+    chosen = _chosen(inputs, wrt)
+    names = [f"input {i}" for i in chosen]
+    return _check(fn, inputs, chosen, names, settings, gradient)
+
+
+def check_loss(
+    loss: Function,
+    prediction: Tensor,
+    target: object,
+    *,
+    gradient: Function | None = None,
+) -> GradientReport:
+    r"""Compare the gradient of a loss with respect to its prediction with differences.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(prediction, target)``, of any shape.
+    prediction : Tensor
+        The point, floating-point or complex.
+    target : Tensor or object
+        Passed on; it is not differentiated.
+    gradient : callable, optional
+        ``gradient(prediction, target)``, the gradient of
+        ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
+
+    Returns
+    -------
+    GradientReport
+        True if the gradient passed.
+
+    Raises
+    ------
+    TypeError
+        If `prediction` is not a floating-point or complex tensor.
+
+    Examples
+    --------
+    >>> prediction = torch.tensor([0.2, 0.9], dtype=torch.float64)
+    >>> target = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    >>> report = check_loss(
+    ...     torch.nn.functional.mse_loss,
+    ...     prediction,
+    ...     target,
+    ...     gradient=lambda p, t: 2 * (p - t),
+    ... )
+    >>> report.kind, report.autograd.kind
+    ('factor', 'agree')
+    """
+    if not callable(loss):
+        raise TypeError(
+            f"loss: expected a function loss(prediction, target), got "
+            f"{type(loss).__name__}"
+        )
+    if not require_tensor("prediction", prediction).is_complex():
+        require_floating("prediction", prediction)
+    return _check(loss, (prediction, target), [0], ["prediction"], DEFAULTS, gradient)
+
+
+def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
+    """Raise ``AssertionError`` with the report unless `check_gradient` passes.
+
+    Parameters
+    ----------
+    fn : callable
+        As in `check_gradient`.
+    *inputs : Tensor or object
+        As in `check_gradient`.
+    **settings
+        As in `check_gradient`.
+
+    Raises
+    ------
+    AssertionError
+        If the verdict is not ``"pass"``.
+
+    Examples
+    --------
+    >>> assert_gradient(torch.sin, torch.linspace(0, 1, 5, dtype=torch.float64))
+    """
+    report = check_gradient(fn, *inputs, **settings)
+    if not report:
+        raise AssertionError(str(report))
+
+
+def _check(
+    fn: Function,
+    inputs: Sequence[object],
+    wrt: Sequence[int],
+    names: Sequence[str],
+    settings: Settings,
+    gradient: Function | None = None,
+) -> GradientReport:
+    """Run the check, and the one of a gradient by hand, leaving global state alone."""
+    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
+    with (
+        torch.random.fork_rng(devices=sorted(cuda)),
+        torch.inference_mode(mode=False),
+    ):
+        autograd = Check(Map(fn, inputs, wrt), names, settings).run()
+        if gradient is None:
+            return autograd
+        by_hand = with_gradient(fn, gradient, wrt)
+        report = Check(Map(by_hand, inputs, wrt), names, settings).run()
+    unusable = (
+        autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
+    )
+    if report and unusable:
+        return replace(
+            autograd,
+            sentence=f"the gradient by hand agrees, autograd's does not: {autograd.sentence}",
+            autograd=autograd,
+        )
+    return replace(report, autograd=autograd)
+
+
+def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Function:
+    """Return ``fn(*inputs).sum()`` as a function whose backward is `gradient`."""
+
+    class ByHand(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Tensor:  # type: ignore[override]
+            ctx.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
+            return _sum(fn(*ctx.inputs))
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+            with torch.no_grad():
+                found = gradient(*ctx.inputs)
+            by_hand = _gradients(found, [ctx.inputs[i] for i in wrt])
+            result: list[Tensor | None] = [None] * len(ctx.inputs)
+            for i, g in zip(wrt, by_hand, strict=True):
+                result[i] = g * grad_outputs[0]
+            return tuple(result)
+
+    def summed(*inputs: object) -> Tensor:
+        if torch.is_grad_enabled():
+            value: Tensor = ByHand.apply(*inputs)
+            return value
+        return _sum(fn(*inputs))
+
+    return summed
+
+
+def _sum(value: object) -> Tensor:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(
+            f"fn: expected a real tensor, got {got}; a gradient by hand is the gradient "
+            "of fn(*inputs).sum()"
+        )
+    return value.sum()
+
+
+def _gradients(found: object, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return what `gradient` returned, if it is one tensor for each input."""
+    given = found if isinstance(found, tuple | list) else (found,)
+    got = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given]
+    expected = [tuple(x.shape) for x in inputs]
+    if got != expected:
+        raise ValueError(
+            f"gradient: expected tensors of shapes {expected}, got {got}; return the "
+            "gradient of fn(*inputs).sum() for each input"
+        )
+    return given
+
+
+def _settings(
+    probes: int, seed: int, full: bool, strict: bool, max_memory: int
+) -> Settings:
+    if probes < 1:
+        raise ValueError(f"probes: expected at least 1, got {probes}; 20 is usual")
+    if max_memory < 1:
+        raise ValueError(f"max_memory: expected a number of bytes, got {max_memory}")
+    return Settings(probes, seed, full, strict, max_memory)
+
+
+def _chosen(inputs: Sequence[object], wrt: int | Sequence[int] | None) -> list[int]:
+    """Return the positions of the inputs to differentiate."""
+    able = [
+        i
+        for i, x in enumerate(inputs)
+        if isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
+    ]
+    if wrt is None:
+        asked = [i for i in able if _requires_grad(inputs[i])]
+        if not able:
+            got = ", ".join(_describe(x) for x in inputs) or "no input"
+            raise TypeError(
+                "inputs: expected at least one floating-point or complex tensor, got "
+                f"{got}; pass tensors one by one, for example x.double()"
+            )
+        return asked or able
+    positions = [wrt] if isinstance(wrt, int) else list(wrt)
+    if not positions:
+        raise ValueError("wrt: expected at least one position, got none")
+    for i in positions:
+        if not isinstance(i, int) or not -len(inputs) <= i < len(inputs):
+            raise ValueError(
+                f"wrt: expected positions below {len(inputs)}, got {i!r}; wrt=0 is the "
+                "first input"
+            )
+    positions = sorted({i % len(inputs) for i in positions})
+    for i in positions:
+        if i not in able:
+            raise TypeError(
+                f"wrt: expected input {i} to be a floating-point or complex tensor, got "
+                f"{_describe(inputs[i])}"
+            )
+    return positions
+
+
+def _requires_grad(x: object) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def _describe(x: object) -> str:
+    return f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+
+
+Loss = Callable[..., object]

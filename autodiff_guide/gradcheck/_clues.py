@@ -1,0 +1,95 @@
+"""Clues from watching the function run: what cuts the graph, what loses precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import BackwardCFunction
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from autodiff_guide.gradcheck._map import Map
+
+CUTS = {
+    torch.Tensor.detach: ".detach()",
+    torch.Tensor.detach_: ".detach_()",
+    torch.Tensor.data.__get__: ".data",  # type: ignore[attr-defined]
+    torch.Tensor.item: ".item()",
+    torch.Tensor.tolist: ".tolist()",
+    torch.Tensor.numpy: ".numpy()",
+}
+
+
+class _WatchCuts(TorchFunctionMode):
+    """Notes the calls that cut a value off from its graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: str | None = None
+        self.without_grad = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if any(isinstance(x, Tensor) and x.requires_grad for x in args):
+            if not torch.is_grad_enabled():
+                self.without_grad = True
+            elif func in CUTS and self.found is None:
+                self.found = CUTS[func]
+        return func(*args, **(kwargs or {}))
+
+
+class _WatchPrecision(TorchDispatchMode):
+    """Notes the first operation whose result is less precise than `eps`."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.found: tuple[str, float] | None = None
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.is_floating_point():
+            eps = torch.finfo(result.dtype).eps
+            if eps > self.eps and self.found is None:
+                name = str(result.dtype).removeprefix("torch.")
+                self.found = f"{func} returns {name}", eps
+        return result
+
+
+def find_detachment(problem: Map) -> str | None:
+    """Return what cuts a value that needs a gradient off from the graph of `fn`."""
+    with _WatchCuts() as watch:
+        _, outputs = problem.graph()
+    if watch.found is None and watch.without_grad:
+        # A custom Function runs its forward without grad, too, and that is right.
+        if not any(isinstance(node, BackwardCFunction) for node in _nodes(outputs)):
+            return "torch.no_grad"
+    return watch.found
+
+
+def find_low_precision(problem: Map) -> tuple[str, float] | None:
+    """Return an operation, forward or backward, below the inputs' precision."""
+    with _WatchPrecision(problem.eps) as watch:
+        graph = problem.graph()
+        v = problem.x.new_ones(1, sum(y.numel() for y in graph[1]))
+        problem.pullback(graph, v)
+    return watch.found
+
+
+def _nodes(outputs: list[Tensor]) -> Iterator[object]:
+    """Yield every node of the graph behind some outputs."""
+    waiting = [y.grad_fn for y in outputs]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting.extend(previous for previous, _ in node.next_functions)

@@ -1,0 +1,359 @@
+"""The check itself: base, screen, localise, diagnose, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._base import Base, examine, outputs_alone
+from autodiff_guide.gradcheck._conclusion import ConclusionError
+from autodiff_guide.gradcheck._diagnose import diagnose
+from autodiff_guide.gradcheck._ladder import first_steps, ladder
+from autodiff_guide.gradcheck._localise import Evidence, bisect, localise
+from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._numbers import (
+    element_comparison,
+    input_rows,
+    probe_comparison,
+    worst_element,
+    worst_probe,
+)
+from autodiff_guide.gradcheck._report import Comparison, GradientReport, Worst
+from autodiff_guide.gradcheck._screen import (
+    LOW_PRECISION,
+    Screen,
+    random_signs,
+    screen,
+)
+from autodiff_guide.gradcheck._slopes import Status
+
+# Jacobians up to this many columns and elements are compared whole on failure.
+WHOLE_COLUMNS = 4096
+WHOLE_ELEMENTS = 2**20
+# A failure that is everywhere in a sample is worth this many columns to name.
+DENSE_COLUMNS = 2**13
+SAMPLE_COLUMNS = 512
+# Outputs beyond this many are localised through random sums of them.
+WHOLE_OUTPUTS = 4096
+SUMS = 8
+# A backward is linear if doubling its input doubles its output this closely.
+LINEAR = 2e-2
+# Kinds that pass, and fail under `strict`.
+STRICT = ("vacuous", "kink")
+
+
+NOTHING = "nothing was tested"
+NOT_LINEAR = (
+    "the backward is not linear in grad_output, as a vector-Jacobian product must be: is "
+    "grad_output multiplied in? is it clipped?"
+)
+DETACHED = (
+    "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
+    ".item(), no_grad); they were not checked"
+)
+NO_DEPENDENCE = (
+    "no output changes with {}, and the gradient is zero: unused, or a flat region"
+)
+LOW = (
+    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in lower "
+    "precision inside (float32 is 6e-08), or is very ill-conditioned"
+)
+STAIRCASE = (
+    "the function is a staircase in {} elements (quantised, or of low precision): the "
+    "slope of a tread is 0"
+)
+
+Remarks = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose."""
+
+    probes: int
+    seed: int
+    full: bool
+    strict: bool
+    max_memory: int
+
+
+class Check:
+    """One check of one map, from the first evaluation to the report."""
+
+    def __init__(self, problem: Map, names: Sequence[str], settings: Settings) -> None:
+        self.problem = problem
+        self.names = tuple(names)
+        self.settings = settings
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.base: Base | None = None
+        self.screen: Screen | None = None
+        self.evidence: Evidence | None = None
+        self.localised = problem
+
+    def run(self) -> GradientReport:
+        """Return the report; no step raises for what is wrong with the gradient."""
+        try:
+            return self._judge()
+        except ConclusionError as end:
+            return self._report(end.verdict, end.kinds, end.sentence)
+
+    def _judge(self) -> GradientReport:
+        problem, settings = self.problem, self.settings
+        self.base = base = examine(problem)
+        if problem.n == 0 or problem.output_size == 0:
+            empty = "inputs" if problem.n == 0 else "outputs"
+            return self._passed(
+                [("vacuous", f"the {empty} have no elements: {NOTHING}")]
+            )
+        size = problem.n + problem.output_size
+        problem.bytes_per_evaluation = 16 * size
+        if (
+            2 * settings.probes * problem.bytes_per_evaluation
+            > settings.max_memory / 16
+        ):
+            problem.measure_memory()
+        seen = self.screen = screen(
+            problem, base, settings.probes, self.generator, settings.max_memory
+        )
+        outputs_alone(problem, base, self.generator)
+        if not (seen.suspicious or settings.full):
+            return self._passed(self._screen_remarks(seen, base))
+        return self._localise(seen, base)
+
+    # ------------------------------------------------- when the screen is not enough
+
+    def _localise(self, seen: Screen, base: Base) -> GradientReport:
+        problem, budget = self.problem, self.settings.max_memory
+        linear = self._is_linear(base)
+        if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
+            problem, base = self._sums_of_outputs(base)
+        columns = self._columns(problem)
+        evidence = localise(problem, base, columns, budget)
+        partial = len(columns) < len(self._movable(problem))
+        if partial and seen.disagree and not evidence.failed:
+            found = bisect(problem, base, self.generator, budget)
+            if found:
+                columns = torch.cat([columns, columns.new_tensor(found)]).unique()
+                evidence = localise(problem, base, columns, budget)
+        self.localised, self.evidence = problem, evidence
+        if not linear:
+            return self._report("fail", ("not-linear",), NOT_LINEAR)
+        if not evidence.failed:
+            return self._settled(seen, base, evidence, partial)
+        kinds, sentence = diagnose(problem, base, evidence, self.names)
+        off = (evidence.yours - evidence.numeric).abs() > 10 * evidence.bar
+        dense = float(off.any(1).double().mean()) > 0.1
+        affordable = problem.n <= DENSE_COLUMNS
+        affordable &= problem.n * problem.output_size <= WHOLE_ELEMENTS
+        if partial and dense and affordable and kinds[0] in ("mismatch", "localized"):
+            columns = self._movable(problem)
+            self.evidence = evidence = localise(problem, base, columns, budget)
+            kinds, sentence = diagnose(problem, base, evidence, self.names)
+        return self._report("fail", kinds, sentence)
+
+    def _movable(self, problem: Map) -> Tensor:
+        """Return the elements that can be moved: the finite ones."""
+        elements = torch.arange(problem.n, device=problem.device)
+        return elements if problem.movable is None else elements[problem.movable]
+
+    def _columns(self, problem: Map) -> Tensor:
+        """Return the columns to look at: all finite elements, or a sample of them."""
+        columns = self._movable(problem)
+        n, m = columns.numel(), problem.output_size
+        whole = n <= WHOLE_COLUMNS and n * m <= WHOLE_ELEMENTS
+        if whole or self.settings.full:
+            return columns
+        count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m))
+        sample = torch.randperm(n, generator=self.generator)[:count]
+        return columns[sample.sort().values.to(problem.device)]
+
+    def _sums_of_outputs(self, base: Base) -> tuple[Map, Base]:
+        """Return the map to a few random sums of very many outputs."""
+        problem = self.problem
+        m = problem.output_size
+        weights = random_signs(SUMS, m, self.generator).to(base.value)
+        weights /= base.value.abs().nan_to_num(0, 0, 0) + 1
+        if base.checked is not None:
+            weights = weights.where(base.checked, 0.0)
+        sums = problem.summed(weights)
+        sums.bytes_per_evaluation = problem.bytes_per_evaluation
+        return sums, examine(sums)
+
+    def _is_linear(self, base: Base) -> bool:
+        """Return whether the backward of -3 v is -3 times the backward of v."""
+        problem = self.problem
+        v = torch.randn(
+            1, problem.output_size, dtype=torch.float64, generator=self.generator
+        ).to(problem.device)
+        v = v.where(base.usable, 0.0)
+        once = problem.pullback(base.graph, v)
+        thrice = problem.pullback(base.graph, -3.0 * v)
+        if not bool(torch.isfinite(once).all()):
+            return True
+        largest = float(base.value.abs().nan_to_num(0, 0, 0).max())
+        rounding = 1e3 * problem.eps * largest / float(base.scale.max())
+        bound = 3 * LINEAR * float(once.abs().max()) + rounding
+        return float((thrice + 3 * once).abs().max()) <= bound
+
+    # ------------------------------------------------------------------- passing
+
+    def _screen_remarks(self, seen: Screen, base: Base) -> Remarks:
+        """Return what a passing screen should mention."""
+        remarks = list(base.remarks)
+        if seen.kinked:
+            remarks.append(
+                (
+                    "kink",
+                    "the point is on a kink: the slopes on both sides differ, and yours "
+                    "is their mean",
+                )
+            )
+        if seen.detached:
+            remarks.append(("detached", DETACHED.format(seen.detached)))
+        if seen.vacuous:
+            if not any(y.grad_fn is not None for y in base.graph[1]):
+                remarks.append(("no-dependence", NO_DEPENDENCE.format("any input")))
+            remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
+        elif seen.silent:
+            silent = ", ".join(self.names[k] for k in seen.silent)
+            remarks.append(("no-dependence", NO_DEPENDENCE.format(silent)))
+        if seen.noise > LOW_PRECISION * self.problem.eps:
+            remarks.append(("low-precision", LOW.format(seen.noise, self.problem.eps)))
+        return remarks
+
+    def _settled(
+        self, seen: Screen, base: Base, evidence: Evidence, partial: bool
+    ) -> GradientReport:
+        """Return the report on columns that hold nothing wrong."""
+        if seen.disagree and not partial:
+            self._backward_precision(seen, base, evidence)
+        seen.noise = max(seen.noise, evidence.noise)
+        unresolved = evidence.count(Status.UNRESOLVED)
+        kinks = evidence.count(Status.KINK)
+        edges = evidence.count(Status.EDGE)
+        stairs = evidence.count(Status.STAIRCASE)
+        seen.kinked &= kinks > 0
+        remarks = [r for r in self._screen_remarks(seen, base) if r[0] != "vacuous"]
+        if kinks:
+            remarks = [r for r in remarks if r[0] != "kink"]
+            remarks.insert(0, ("kink", self._kink_sentence(evidence, kinks)))
+        if stairs:
+            remarks.append(("staircase", STAIRCASE.format(stairs)))
+        if edges:
+            remarks.append(
+                (
+                    "kink",
+                    f"{edges} elements lie on the edge of the domain: only a one-sided "
+                    "slope exists, and yours is it",
+                )
+            )
+        flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
+        if not bool(evidence.yours.any()) and flat:
+            remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
+        if not unresolved:
+            return self._passed(remarks)
+        noisy = any(kind == "low-precision" for kind, _ in remarks)
+        bare = not bool(torch.isfinite(evidence.bar).any(1).all())
+        kind = "nonfinite" if bare and not noisy else "low-precision"
+        kinds = tuple(dict.fromkeys([kind, *(kind for kind, _ in remarks)]))
+        return self._report(
+            "inconclusive",
+            kinds,
+            f"{unresolved} of {evidence.status.numel()} elements cannot be resolved by "
+            "differences (noise, a jump, or values that are not finite nearby)",
+            tuple(sentence for _, sentence in remarks),
+        )
+
+    def _kink_sentence(self, evidence: Evidence, kinks: int) -> str:
+        assert evidence.kink is not None  # noqa: S101 - counted above
+        column, output, left, right = evidence.kink
+        element = int(evidence.columns[column])
+        k, index = self.localised.locate(element)
+        return (
+            f"{kinks} elements sit on a kink, such as {self.names[k]}{list(index)}: the "
+            f"slope is {left:.6g} on the left, {right:.6g} on the right, and yours, "
+            f"{float(evidence.yours[column, output]):.6g}, is allowed"
+        )
+
+    def _backward_precision(self, seen: Screen, base: Base, evidence: Evidence) -> None:
+        """Conclude if unit cotangents pull back right and general ones do not."""
+        if bool((evidence.status != Status.AGREE).any()):
+            return
+        V, eps = seen.cotangents, self.problem.eps
+        A = seen.pulled[:, evidence.columns]
+        if V.shape[1] != evidence.numeric.shape[1]:
+            return
+        expected = V @ evidence.numeric.T
+        slack = 5 * (V.abs() @ evidence.bar.T) + 1e-6 * (
+            V.abs() @ evidence.numeric.abs().T
+        )
+        slack += 20 * eps * (V.abs() @ evidence.yours.abs().T)
+        slack += 100 * eps * float(expected.abs().nan_to_num(0, 0, 0).max())
+        over = (A - expected).abs() > slack
+        if bool(over.any()) and bool(torch.isfinite(expected).all()):
+            error = ((A - expected) / expected).abs()[over].max()
+            raise ConclusionError(
+                "fail",
+                ("low-precision", "not-linear"),
+                f"the gradient is right for unit grad_outputs, and off by "
+                f"{float(error):.1e} for general ones: the backward casts to lower "
+                "precision, rounds or clips",
+            )
+
+    # ------------------------------------------------------------------- reports
+
+    def _passed(self, remarks: Remarks) -> GradientReport:
+        kinds = tuple(dict.fromkeys(kind for kind, _ in remarks)) or ("agree",)
+        sentences = tuple(sentence for _, sentence in remarks)
+        forbidden = [k for k in kinds if k in STRICT] if self.settings.strict else []
+        if forbidden:
+            kinds = (*forbidden, *(k for k in kinds if k not in forbidden))
+            first = next(text for kind, text in remarks if kind == kinds[0])
+            return self._report("fail", kinds, f"under strict: {first}", sentences)
+        if "agree" not in kinds and "vacuous" not in kinds:
+            kinds = (*kinds, "agree")
+        sentence = "the gradient agrees with central differences"
+        if "vacuous" in kinds:
+            sentence = f"nothing disagrees, but {NOTHING}"
+        return self._report("pass", kinds, sentence, sentences)
+
+    def _report(
+        self,
+        verdict: str,
+        kinds: tuple[str, ...],
+        sentence: str,
+        remarks: tuple[str, ...] = (),
+    ) -> GradientReport:
+        seen, problem = self.screen, self.problem
+        steps = first_steps(problem.eps)
+        if seen is not None and seen.suspicious:
+            steps = (*steps, *ladder(problem.eps))
+        return GradientReport(
+            verdict=verdict,
+            kinds=kinds,
+            sentence=sentence,
+            remarks=remarks,
+            resolution=seen.resolution if seen is not None else math.nan,
+            seed=self.settings.seed,
+            probes=self.settings.probes,
+            steps=steps,
+            evaluations=problem.evaluations,
+            pullbacks=problem.pullbacks,
+            inputs=input_rows(problem, self.names, kinds, self.evidence),
+            worst=self._worst(),
+            comparison=self._comparison(),
+        )
+
+    def _worst(self) -> Worst | None:
+        if self.evidence is not None:
+            return worst_element(self.localised, self.evidence, self.names)
+        return worst_probe(self.screen) if self.screen is not None else None
+
+    def _comparison(self) -> Comparison | None:
+        if self.evidence is not None:
+            return element_comparison(self.localised, self.evidence, self.names)
+        return probe_comparison(self.screen) if self.screen is not None else None

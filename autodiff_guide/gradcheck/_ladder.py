@@ -1,0 +1,136 @@
+"""Step sizes, exact in floating point, and the limit that a ladder of steps has."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._map import Map
+
+LEVELS = 12
+
+
+def scales(problem: Map) -> Tensor:
+    """Return max(\\|x\\|, typical \\|x\\|) for each element: what steps are relative to."""
+    size = problem.x.abs()
+    if problem.movable is not None:
+        size = size.where(problem.movable, 0.0)
+    pieces = [_at_least_typical(piece[0]) for piece in problem.pieces(size[None])]
+    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _at_least_typical(size: Tensor) -> Tensor:
+    """Return `size`, raised to its median; the median of nonzero ones if that is 0."""
+    typical = float(size.median()) if len(size) else 1.0
+    if not typical > 0:
+        nonzero = size[size > 0]
+        typical = float(nonzero.median()) if len(nonzero) else 1.0
+    return size.clamp_min(typical)
+
+
+def first_steps(eps: float) -> tuple[float, float]:
+    """Return the two relative steps of the screen, near the best for smooth maps."""
+    step = 2 * eps ** (1 / 3)
+    return step, step / 2
+
+
+def ladder(eps: float) -> list[float]:
+    """Return relative steps, from large down to where rounding wins."""
+    top, bottom = min(0.5, max(0.05, 4 * eps ** (1 / 3))), 0.1 * math.sqrt(eps)
+    ratio = (bottom / top) ** (1 / (LEVELS - 1))
+    return [top * ratio**k for k in range(LEVELS)]
+
+
+def fine_ladder(eps: float) -> list[float]:
+    """Return relative steps below those of `ladder`, for a singularity close by."""
+    top, bottom = 0.1 * math.sqrt(eps), 4 * eps
+    ratio = (bottom / top) ** (1 / (LEVELS - 1))
+    return [top * ratio**k for k in range(LEVELS)]
+
+
+def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
+    """Return d, close to step * scale, with x + d and x - d exact in x's precision.
+
+    ``(|x| + d) - |x|`` is the part of d that survives being added to x. Shape (H, n).
+    """
+    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
+    pieces = []
+    wanted = problem.pieces(sizes[:, None] * scale)
+    for x, d in zip(problem.points, wanted, strict=True):
+        size = x.reshape(-1).abs()
+        pieces.append(((size + d.to(x.dtype)) - size).to(torch.float64))
+    exact = torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+    return exact if problem.movable is None else exact.where(problem.movable, 0.0)
+
+
+def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the limit of estimates (H, ...) at falling steps, and its error bar.
+
+    The error of an estimate is at least its rounding `noise`, and at least the larger
+    of its distances to its two neighbours on the ladder; the best estimate is the one
+    with the smallest error. The ends have one neighbour and are never chosen. A plateau
+    of large steps loses to a plateau of smaller ones that contradicts it: only the
+    smaller steps are near the limit.
+    """
+    gaps = (estimates[1:] - estimates[:-1]).abs()
+    gaps = torch.where(torch.isfinite(gaps), gaps, math.inf)
+    ends = torch.full_like(estimates[:1], math.inf)
+    error = torch.maximum(torch.cat([ends, gaps]), torch.cat([gaps, ends]))
+    error = torch.maximum(error, noise)
+    error = torch.where(torch.isfinite(estimates), error, math.inf)
+    bar, level = error.min(0)
+    value = estimates.gather(0, level[None])[0]
+    levels = torch.arange(len(estimates), device=level.device)
+    finer = levels.view(-1, *[1] * level.dim()) > level
+    contradicts = finer & ((estimates - value).abs() > 3 * (error + bar))
+    contradicts &= error <= 0.05 * estimates.abs()
+    if bool(contradicts.any()):
+        second, level = torch.where(contradicts, error, math.inf).min(0)
+        switch = torch.isfinite(second)
+        value = torch.where(switch, estimates.gather(0, level[None])[0], value)
+        bar = torch.where(switch, second, bar)
+    return value, bar
+
+
+def extrapolated_limit(
+    estimates: Tensor, noise: Tensor, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the better of `limit` before and after one Richardson step.
+
+    The error of a central difference falls as the square of its step.
+
+    References
+    ----------
+    .. [1] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)",
+       Advances in Engineering Software 4(2), 1982, doi:10.1016/S0141-1195(82)80057-0.
+    """
+    value, bar = limit(estimates, noise)
+    combined, combined_bar = limit(*_richardson(estimates, noise, steps, 2))
+    better = combined_bar < bar
+    # Two limits that contradict each other are none.
+    apart = (combined - value).abs()
+    torn = torch.isfinite(apart) & (apart > 3 * (bar + combined_bar))
+    bar = torch.where(better, combined_bar, bar)
+    return torch.where(better, combined, value), torch.where(torn, apart, bar)
+
+
+def one_sided_limit(
+    estimates: Tensor, noise: Tensor, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the limit of one-sided differences, whose error falls as the step."""
+    return limit(*_richardson(estimates, noise, steps, 1))
+
+
+def _richardson(
+    estimates: Tensor, noise: Tensor, steps: Tensor, order: int
+) -> tuple[Tensor, Tensor]:
+    """Combine neighbours D(h), D(h/r) so that their error c h^order cancels.
+
+    With q = r^order, that is (q D(h/r) - D(h)) / (q - 1).
+    """
+    q = (steps[:-1] / steps[1:]) ** order
+    q = q.view(-1, *[1] * (estimates.dim() - 1))
+    combined = (q * estimates[1:] - estimates[:-1]) / (q - 1)
+    return combined, noise[1:] * (q + 1) / (q - 1)

@@ -1,0 +1,363 @@
+"""What wrong gradients look like: each pattern is a function of one block.
+
+A pattern returns the kinds it has recognised, the most specific first, and one sentence
+to the author of the gradient; or None.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._block import Block, Finding, close
+from autodiff_guide.gradcheck._rearranged import rearranged
+from autodiff_guide.gradcheck._slopes import Status
+from autodiff_guide.gradcheck._terms import chain
+
+Pattern = Callable[[Block], Finding | None]
+
+# Constant factors that a forgotten step of a derivation leaves behind.
+FACTORS = {
+    2.0: "2",
+    1 / 2: "1/2",
+    3.0: "3",
+    1 / 3: "1/3",
+    4.0: "4",
+    1 / 4: "1/4",
+    3 / 2: "3/2",
+    2 / 3: "2/3",
+    10.0: "10",
+    1 / 10: "1/10",
+    math.pi: "π",
+    1 / math.pi: "1/π",
+    math.log(2): "ln 2",
+    1 / math.log(2): "1/ln 2",
+    math.sqrt(2): "√2",
+    1 / math.sqrt(2): "1/√2",
+}
+
+
+def detached(block: Block) -> Finding | None:
+    """Return whether the output carries no gradient although it moves."""
+    if block.attached:
+        return None
+    return ("detached", "zero"), (
+        f"the output depends on the input{block.where}, but carries no gradient: it was "
+        "detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+    )
+
+
+def nonfinite(block: Block) -> Finding | None:
+    """Return where a NaN or an infinity was born."""
+    born = ~torch.isfinite(block.yours)
+    if not bool(born.any()):
+        return None
+    row, column = (int(k) for k in born.nonzero()[0])
+    return ("nonfinite",), (
+        f"your gradient{block.where} is {float(block.yours[row, column])} at "
+        f"{int(born.sum())} of {born.numel()} places, first at element "
+        f"{block.index(int(block.elements[column]))}, where the input is "
+        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, log "
+        "or a division at 0; torch.where does not stop a NaN of the branch not taken)"
+    )
+
+
+def zero(block: Block) -> Finding | None:
+    """Return whether yours is zero everywhere although the numeric one is not."""
+    if bool(block.given.any()):
+        return None
+    return ("zero", "detached"), (
+        f"your gradient{block.where} is zero, the numeric one is not: is a branch detached "
+        "(.detach(), .data, .item(), no_grad, an integer cast), or does the backward "
+        "return None?"
+    )
+
+
+def step(block: Block) -> Finding | None:
+    """Return whether the function is flat although yours is not zero."""
+    if bool(block.moves.any()):
+        return None
+    return ("step",), (
+        f"the function does not change when the input{block.where} moves a little, yet "
+        "your gradient is not zero: a step function (round, sign, argmax) with a "
+        "straight-through gradient, or a gradient returned for the wrong input"
+    )
+
+
+def constant_factor(block: Block) -> Finding | None:
+    """Return whether yours is one constant times the numeric Jacobian."""
+    ratios = block.ratio[block.both]
+    if not block.same_support or not len(ratios):
+        return None
+    c = float(ratios.median())
+    if not bool(((ratios - c).abs() <= (block.ratio_slack[block.both]) * abs(c)).all()):
+        return None
+    where = block.where
+    known = float(block.ratio_slack[block.both].min())
+    exact = max(1e-6, known)
+    if abs(c + 1) <= exact:
+        return ("sign",), (
+            f"your gradient{where} has the wrong sign: it is -1 times the numeric one "
+            "everywhere (a deliberate gradient reversal?)"
+        )
+    sign = " and has the wrong sign" if c < 0 else ""
+    signs = ("sign",) if c < 0 else ()
+    sizes = _sizes(block)
+    for size, meaning in sorted(sizes.items()):
+        for value, text in ((float(size), f"{size}"), (1 / size, f"1/{size}")):
+            if size > 3 and abs(abs(c) - value) <= exact * value:
+                way = (
+                    "a sum in the backward, a mean in the forward"
+                    if value > 1
+                    else "a mean in the backward, a sum in the forward"
+                )
+                return ("reduction", "factor", *signs), (
+                    f"your gradient{where} is {text} times the numeric one{sign}, and "
+                    f"{size} is {meaning}: {way}?"
+                )
+    for value, text in FACTORS.items():
+        if abs(abs(c) - value) <= exact * value:
+            whole = round(max(value, 1 / value))
+            also = (
+                f"; {whole} is also {sizes[whole]}: mean for sum?"
+                if whole in sizes
+                else ""
+            )
+            half = (
+                " (detaching one of two equal factors leaves 1/2, too)"
+                if value == 1 / 2
+                else ""
+            )
+            kinds = ("factor", "reduction") if also else ("factor",)
+            return (*kinds, *signs), (
+                f"your gradient{where} is {text} times the numeric one everywhere"
+                f"{sign}{also}{half}"
+            )
+    whole = max(abs(c), 1 / abs(c))
+    count = whole > 4.5 and abs(whole - round(whole)) <= exact * whole
+    kinds = ("factor", "reduction") if count else ("factor",)
+    return (*kinds, *signs), (
+        f"your gradient{where} is {c:.6g} times the numeric one everywhere: a constant "
+        "factor"
+    )
+
+
+def _sizes(block: Block) -> dict[int, str]:
+    """Return the counts that a mean would divide by, and what they count."""
+    counts: dict[int, str] = {}
+    for what, shape in (("input", block.input_shape), ("output", block.output_shape)):
+        for r in range(1, len(shape) + 1):
+            for dims in itertools.combinations(range(len(shape)), r):
+                count = math.prod(shape[d] for d in dims)
+                names = ", ".join(map(str, dims))
+                meaning = (
+                    f"the number of {what} elements"
+                    if r == len(shape)
+                    else f"the size of {what} dim{'s' if r > 1 else ''} {names}"
+                )
+                if count > 1:
+                    counts.setdefault(count, meaning)
+    return counts
+
+
+def conjugate(block: Block) -> Finding | None:
+    """Return whether yours belongs to the conjugate: torch's convention missed."""
+    if not (block.is_complex and block.full):
+        return None
+    n = math.prod(block.input_shape) // 2
+    m = len(block.numeric)
+    flip = torch.tensor([1.0, -1.0]).to(block.numeric)
+    N, A = block.numeric.view(m, n, 2), block.yours.view(m, n, 2)
+    slack = 2 * block.slack.view(m, n, 2)
+    if close(A, N * flip, slack) or close(A, -N * flip, slack):
+        return ("conjugate",), (
+            f"your gradient{block.where} is the complex conjugate of the right one"
+        )
+    if m % 2:
+        return None
+    cross = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(N).view(1, 2, 1, 2)
+    shape = (m // 2, 2, n, 2)
+    if close(A.view(shape), N.view(shape) * cross, slack.view(shape)):
+        return ("conjugate",), (
+            f"your gradient{block.where} is the complex conjugate of the right one: "
+            "multiply grad_output by the conjugate of the derivative"
+        )
+    return None
+
+
+def inverted_mask(block: Block) -> Finding | None:
+    """Return whether yours is zero exactly where the numeric one is not."""
+    moves, given = block.moves.any(0), block.given.any(0)
+    if not (bool(moves.any()) and bool(given.any())):
+        return None
+    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.9:
+        return None
+    return ("mask",), (
+        f"your gradient{block.where} is zero exactly where the numeric one is not, and the "
+        "other way round: the mask is inverted"
+    )
+
+
+def offset(block: Block) -> Finding | None:
+    """Return whether yours is the numeric Jacobian plus a constant."""
+    wrong = block.wrong
+    if int(wrong.sum()) < 2:
+        return None
+    differences = (block.yours - block.numeric)[wrong]
+    c = float(differences.median())
+    if c == 0:
+        return None
+    known = 1e-6 * abs(c) + 3 * block.slack[wrong]
+    if not bool(((differences - c).abs() <= known).all()):
+        return None
+    if bool(wrong.all()):
+        return ("offset",), (
+            f"your gradient{block.where} is the numeric one "
+            f"{'+' if c > 0 else '-'} {abs(c):.6g} everywhere: a constant was added"
+        )
+    if len(wrong) != 1 or not bool(block.both[wrong].all()):
+        return None
+    hot = ""
+    if block.full and len(block.input_shape) == 2:
+        per_row = wrong[0].reshape(block.input_shape).sum(-1)
+        if bool((per_row == 1).all()):
+            hot = ", at one element of every row: a one-hot (target) term is missing"
+    return ("offset", "localized"), (
+        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} of "
+        f"{wrong.numel()} elements{hot}"
+    )
+
+
+def broadcast(block: Block) -> Finding | None:
+    """Return whether only one slice of a broadcast input's uses was counted."""
+    missing = block.moves & ~block.given
+    osh, ish = block.output_shape, block.input_shape
+    if len(block.numeric) < 2 or not block.full or not bool(missing.any()):
+        return None
+    if math.prod(osh) != len(block.numeric) or math.prod(ish) >= math.prod(osh):
+        return None
+    wrong = block.wrong.any(1).reshape(osh)
+    for d, size in enumerate(osh):
+        right = ~wrong.transpose(0, d).reshape(size, -1).any(1)
+        if size > 1 and int(right.sum()) == 1:
+            return ("broadcast",), (
+                f"your gradient{block.where} holds only slice {int(right.int().argmax())} "
+                f"of output dim {d}: the sum over the broadcast dimension is missing"
+            )
+    return None
+
+
+def diagonal(block: Block) -> Finding | None:
+    """Return whether cross terms, or the diagonal alone, are missing."""
+    missing = block.moves & ~block.given
+    extra = block.given & ~block.moves
+    rows, columns = block.numeric.shape
+    if rows < 2 or not bool(missing.any()):
+        return None
+    if rows == columns and block.full:
+        eye = torch.eye(rows, dtype=torch.bool, device=missing.device)
+        most = float(missing.sum()) >= 0.5 * float((block.wrong & ~eye).sum())
+        if not bool((missing & eye).any()) and not bool((block.given & ~eye).any()):
+            if most:
+                return ("diagonal",), (
+                    f"your Jacobian{block.where} is diagonal, the numeric one is not: "
+                    f"{int(missing.sum())} cross terms are missing (a normalisation that "
+                    "couples elements, or a statistic treated as a constant)"
+                )
+        elif not bool((missing & ~eye).any()) and not bool(extra.any()):
+            return ("diagonal",), (
+                f"your Jacobian{block.where} misses its diagonal: an element's own "
+                "contribution is left out (exclusive for inclusive?)"
+            )
+    wide = float(block.wrong.any(0)[block.live].double().mean()) > 0.5
+    if not bool(extra.any()) and wide:
+        if float(missing.sum()) >= 0.5 * float(block.wrong.sum()):
+            return ("diagonal",), (
+                f"your Jacobian{block.where} is zero at {int(missing.sum())} places where "
+                "the numeric one is not: cross terms are missing (a coupling, or a "
+                "statistic treated as a constant)"
+            )
+    return None
+
+
+def localized(block: Block) -> Finding | None:
+    """Return whether only some elements are wrong, and what they share."""
+    wrong = block.wrong.any(0) & block.live
+    right = ~block.wrong.any(0) & block.live
+    bad, live = int(wrong.sum()), int(block.live.sum())
+    if not bad or bad == live:
+        return None
+    ratios = block.ratio[:, wrong][block.both[:, wrong]]
+    there = ""
+    if len(ratios):
+        c = float(ratios.median())
+        if abs(c - 1) > 1e-7 and bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
+            there = f"; there it is {c:.6g} times the numeric one"
+    head = f"your gradient{block.where} is wrong only"
+    if bad >= 3 and live - bad >= 3:
+        condition = _split(block.x, wrong, right, "x") or _split(
+            block.x.abs(), wrong, right, "|x|"
+        )
+        if condition:
+            return ("localized",), (
+                f"{head} where {condition} ({bad} of {live} elements){there}: one branch "
+                "of the function has a wrong derivative"
+            )
+    border = _border(block, wrong)
+    if border:
+        return ("localized",), f"{head} {border}{there}: boundary handling"
+    if bad > max(3, live // 2):
+        return None
+    elements = block.elements[wrong].tolist()
+    shown = ", ".join(block.index(k) for k in elements[:4])
+    more = ", …" if bad > 4 else ""
+    return ("localized",), (f"{head} at {bad} of {live} elements: {shown}{more}{there}")
+
+
+def _split(values: Tensor, wrong: Tensor, right: Tensor, name: str) -> str | None:
+    """Return the threshold that separates wrong elements from right ones."""
+    low, high = values[wrong], values[right]
+    if float(low.max()) < float(high.min()):
+        return f"{name} < {float(high.min()):.6g}"
+    if float(low.min()) > float(high.max()):
+        return f"{name} > {float(high.max()):.6g}"
+    return None
+
+
+def _border(block: Block, wrong: Tensor) -> str | None:
+    """Return the dimension at whose border all wrong elements lie."""
+    if not block.full:
+        return None
+    where = torch.unravel_index(block.elements[wrong], block.input_shape)
+    for d, (size, at) in enumerate(zip(block.input_shape, where, strict=True)):
+        indices = sorted(set(at.tolist()))
+        if size > 3 and set(indices) <= {0, size - 1}:
+            return f"at the border of dim {d} (index {', '.join(map(str, indices))})"
+    return None
+
+
+def bad_kink(block: Block) -> bool:
+    """Return whether every wrong element sits on a kink."""
+    bad = block.status == Status.BAD_KINK
+    return bool(bad.any()) and not bool((block.status == Status.DISAGREE).any())
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    detached,
+    nonfinite,
+    zero,
+    step,
+    constant_factor,
+    conjugate,
+    rearranged,
+    inverted_mask,
+    chain,
+    offset,
+    broadcast,
+    diagonal,
+    localized,
+)

@@ -1,0 +1,390 @@
+"""Descents drawn: where they went, how low they came, and who reached what."""
+
+from __future__ import annotations
+
+import matplotlib.patheffects as effects
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
+from torch import Tensor
+
+from autodiff_guide.descent import Status, Trajectory
+from autodiff_guide.objectives import Objective
+from autodiff_guide.plotting._style import BLUE, COLOURS, GREEN, VERMILION, own_axes
+from autodiff_guide.plotting.objectives import (
+    Domain,
+    Function,
+    draw_contour,
+    require_domain,
+)
+
+_DOTS = 100  # steps up to which each point of a path is marked
+
+
+def trajectory(
+    result: Trajectory,
+    *,
+    function: Objective | Function | None = None,
+    domain: Domain | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the path of one descent in the plane, or of each of many.
+
+    Call it again with the same `ax` and no `function` to lay another path over it.
+
+    Parameters
+    ----------
+    result : Trajectory
+        Of points in the plane.
+    function : Objective or callable, optional
+        What was descended; its contours are drawn below the path.
+    domain : sequence of tuple of float, optional
+        Lowest and highest x, then y; an objective knows its own.
+    ax : Axes or None
+        Where to draw; a new figure if None.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points are not in the plane.
+
+    Examples
+    --------
+    >>> from autodiff_guide.descent import GradientDescent, minimize
+    >>> from autodiff_guide.objectives import CATALOGUE
+    >>> booth, start = CATALOGUE["Booth"], torch.tensor([-5.0, 5.0])
+    >>> path = minimize(booth, start, GradientDescent(0.05), steps=20)
+    >>> trajectory(path, function=booth).lines[0].get_xydata().shape
+    (21, 2)
+    """
+    paths = plane_paths(result)
+    ax = own_axes(ax)
+    if function is not None:
+        draw_contour(ax, function, require_domain(function, domain))
+    colour = COLOURS[_labels(ax) % len(COLOURS)]
+    for i in range(paths.shape[1]):
+        path_line(ax, paths[:, i], colour, label=result.rule if i == 0 else None)
+    if len(paths) <= _DOTS:
+        ax.plot(*paths.reshape(-1, 2).T, ".", color=colour, markersize=4)
+    ax.plot(*paths[0].T, "o", color=colour, markeredgecolor="white", markersize=7)
+    ax.set(xlabel="x", ylabel="y")
+    return ax
+
+
+def values(result: Trajectory, *, minimum: float = 0.0, ax: Axes | None = None) -> Axes:
+    """Draw how far the value is above the minimum, step by step, on a log scale.
+
+    Parameters
+    ----------
+    result : Trajectory
+        Of one start or of many; the label is its rule.
+    minimum : float
+        The value at the minimum, if it is not 0.
+    ax : Axes or None
+        Where to draw; a new figure if None. Draw several descents on one to compare.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Examples
+    --------
+    >>> from autodiff_guide.descent import GradientDescent, minimize
+    >>> start = torch.tensor([1.0, 1.0])
+    >>> found = minimize(lambda x: (x**2).sum(), start, GradientDescent(0.1), steps=9)
+    >>> values(found).get_yscale()
+    'log'
+    """
+    ax = own_axes(ax)
+    colour = COLOURS[_labels(ax) % len(COLOURS)]
+    heights = _numbers(result.values) - minimum
+    heights = heights.reshape(len(heights), -1)
+    finite = np.where(np.isfinite(heights), heights, np.nan)
+    lines = ax.plot(finite, color=colour, alpha=1 if finite.shape[1] == 1 else 0.4)
+    lines[0].set_label(result.rule)
+    ax.set_yscale("log", nonpositive="mask")
+    ax.set(xlabel="step", ylabel=_above(minimum))
+    return ax
+
+
+def final_values(
+    result: Trajectory,
+    *,
+    against: Tensor,
+    label: str,
+    minimum: float = 0.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the last value of each start, on a log scale, against what was varied.
+
+    Starts that diverged or met NaN stand as crosses at the upper edge; those
+    at the minimum itself, which a log scale cannot show, as triangles at the lower.
+
+    Parameters
+    ----------
+    result : Trajectory
+        Of many starts, one for each entry of `against`.
+    against : Tensor
+        What was varied, for example the learning rate: shape ``(B,)``.
+    label : str
+        Its name, with its unit.
+    minimum : float
+        The value at the minimum, if it is not 0.
+    ax : Axes or None
+        Where to draw; a new figure if None.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `against` does not hold one number for each start.
+
+    Examples
+    --------
+    >>> from autodiff_guide.descent import GradientDescent, minimize
+    >>> rates = torch.linspace(0.1, 1.0, 5)
+    >>> rule = GradientDescent(rates)
+    >>> found = minimize(lambda x: (x**2).sum(), torch.ones(5, 2), rule, steps=9)
+    >>> final_values(found, against=rates, label="learning rate").get_xlabel()
+    'learning rate'
+    """
+    if against.shape != result.values.shape[1:] or against.dim() != 1:
+        raise ValueError(
+            f"against: expected one number for each start, shape "
+            f"{tuple(result.values.shape[1:])}, got {tuple(against.shape)}; "
+            "pass the tensor that was varied"
+        )
+    ax = own_axes(ax)
+    varied, heights = _numbers(against), _numbers(result.values[-1]) - minimum
+    colour = COLOURS[_labels(ax) % len(COLOURS)]
+    lost = result.stopped_by(Status.DIVERGED) | result.stopped_by(Status.NAN)
+    fine = np.isfinite(heights) & ~lost.cpu().numpy()
+    shown = fine & (heights > 0)
+    ax.plot(
+        varied[shown], heights[shown], "o", color=colour, label=f"step {_last(result)}"
+    )
+    _edge(ax, varied[~fine], 1, "x", VERMILION, "diverged")
+    _edge(ax, varied[fine & (heights <= 0)], 0, "v", GREEN, "the minimum, to rounding")
+    ax.set_yscale("log", nonpositive="mask")
+    ax.set(xlabel=label, ylabel=_above(minimum))
+    return ax
+
+
+def basins(
+    result: Trajectory,
+    *,
+    minimisers: Tensor,
+    tolerance: float = 0.1,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each start in the colour of the minimiser that its descent reached.
+
+    Parameters
+    ----------
+    result : Trajectory
+        Of many starts in the plane.
+    minimisers : Tensor
+        Shape ``(m, 2)``.
+    tolerance : float
+        How near to a minimiser counts as reached.
+    ax : Axes or None
+        Where to draw; a new figure if None.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on; the legend says how many starts reached each.
+
+    Raises
+    ------
+    ValueError
+        If the points are not in the plane.
+
+    Examples
+    --------
+    >>> from autodiff_guide.descent import Newton, minimize
+    >>> from autodiff_guide.objectives import CATALOGUE
+    >>> himmelblau = CATALOGUE["Himmelblau"]
+    >>> starts = torch.tensor([[4.0, 4.0], [-4.0, 4.0]])
+    >>> found = minimize(himmelblau, starts, Newton())
+    >>> ax = basins(found, minimisers=torch.tensor(himmelblau.minimisers))
+    >>> ax.get_legend_handles_labels()[1][0]
+    '(3, 2): 1 start'
+    """
+    paths = plane_paths(result)
+    ax = own_axes(ax)
+    targets = _numbers(minimisers)
+    distance = np.linalg.norm(paths[-1][:, None] - targets, axis=-1)
+    distance = np.where(np.isfinite(distance), distance, np.inf)
+    reached = np.where(distance.min(1) <= tolerance, distance.argmin(1), -1)
+    size = 250 / len(reached) ** 0.5
+    for i, target in enumerate(targets):
+        shade = COLOURS[i % len(COLOURS)]
+        name = f"({target[0]:.3g}, {target[1]:.3g})"
+        _dots(ax, paths[0][reached == i], name, shade, size)
+        ax.plot(*target, "o", color=shade, markeredgecolor="white", markersize=9)
+    if (reached == -1).any():
+        ink = ax.spines["left"].get_edgecolor()
+        _dots(ax, paths[0][reached == -1], "elsewhere", ink, size)
+    ax.set(xlabel="x of the start", ylabel="y of the start")
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, markerscale=9 / size
+    )
+    return ax
+
+
+def tangent_steps(
+    result: Trajectory, *, function: Objective | Function, ax: Axes | None = None
+) -> Axes:
+    """Draw a descent along a curve: each point, its tangent, and an arrow to the next.
+
+    Parameters
+    ----------
+    result : Trajectory
+        Of one start with one component: points ``(T + 1, 1)``. A dozen steps are
+        legible.
+    function : Objective or callable
+        What was descended: maps points ``(*, 1)`` to values ``(*)``.
+    ax : Axes or None
+        Where to draw; a new figure if None.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points are not on a line.
+
+    Examples
+    --------
+    >>> from autodiff_guide.descent import GradientDescent, minimize
+    >>> from autodiff_guide.objectives import CATALOGUE
+    >>> parabola, start = CATALOGUE["parabola"], torch.tensor([3.0])
+    >>> found = minimize(parabola, start, GradientDescent(0.1), steps=4)
+    >>> len(tangent_steps(found, function=parabola).texts)
+    4
+    """
+    if result.points.dim() != 2 or result.points.shape[1] != 1:
+        raise ValueError(
+            f"result: expected points of shape (T + 1, 1), got "
+            f"{tuple(result.points.shape)}; start from one number, torch.tensor([3.0])"
+        )
+    ax = own_axes(ax)
+    points = result.points.detach().double().cpu()
+    with torch.enable_grad():
+        leaf = points.clone().requires_grad_()
+        (slopes,) = torch.autograd.grad(function(leaf).sum(), leaf)
+    x, y = points[:, 0].numpy(), _numbers(function(points))
+    span = max(float(np.ptp(x)), 1e-3)
+    line = torch.linspace(float(x.min()) - span / 4, float(x.max()) + span / 4, 201)
+    ax.plot(
+        line.numpy(),
+        _numbers(function(line.double()[:, None])),
+        color=BLUE,
+        label="function",
+    )
+    half = span / 8
+    for i, slope in enumerate(slopes[:, 0].tolist()):
+        near = x[i] + np.array([-half, half])
+        ax.plot(
+            near,
+            y[i] + slope * (near - x[i]),
+            color=GREEN,
+            linewidth=1,
+            label="tangent" if i == 0 else None,
+        )
+    ax.plot(x, y, "o", color=VERMILION, label=result.rule)
+    for i in range(len(x) - 1):
+        ax.annotate(
+            "",
+            xy=(x[i + 1], y[i + 1]),
+            xytext=(x[i], y[i]),
+            arrowprops={
+                "arrowstyle": "->",
+                "color": VERMILION,
+                "shrinkA": 3,
+                "shrinkB": 3,
+            },
+        )
+    ax.set(xlabel="x", ylabel="value")
+    return ax
+
+
+def plane_paths(result: Trajectory) -> np.ndarray:
+    """Return the points as ``(T + 1, B, 2)``."""
+    if result.points.shape[-1] != 2:
+        raise ValueError(
+            f"result: expected points in the plane, shape (T + 1, *B, 2), got "
+            f"{tuple(result.points.shape)}; pick two components to draw"
+        )
+    return _numbers(result.points).reshape(len(result.points), -1, 2)
+
+
+def path_line(ax: Axes, path: np.ndarray, colour: str, label: str | None) -> Line2D:
+    """Draw one path, with a halo that keeps it apart from what is below."""
+    finite = np.where(np.isfinite(path), path, np.nan)
+    (line,) = ax.plot(*finite.T, color=colour, linewidth=1.6, label=label)
+    line.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
+    return line
+
+
+def _dots(
+    ax: Axes, starts: np.ndarray, name: str, colour: ColorType, size: float
+) -> None:
+    many = "start" if len(starts) == 1 else "starts"
+    ax.scatter(
+        starts[:, 0],
+        starts[:, 1],
+        s=size**2,
+        marker="s",
+        linewidths=0,
+        color=colour,
+        label=f"{name}: {len(starts)} {many}",
+    )
+
+
+def _edge(
+    ax: Axes, x: np.ndarray, height: int, marker: str, colour: str, label: str
+) -> None:
+    """Mark `x` at the lower (0) or upper (1) edge, if there is any."""
+    if len(x):
+        ax.plot(
+            x,
+            np.full(len(x), height),
+            marker,
+            color=colour,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+            label=label,
+        )
+
+
+def _labels(ax: Axes) -> int:
+    return len(ax.get_legend_handles_labels()[1])
+
+
+def _last(result: Trajectory) -> int:
+    return int(result.steps.max())
+
+
+def _above(minimum: float) -> str:
+    return "value" if minimum == 0 else f"value above {minimum:g}"
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().double().cpu().numpy()

@@ -1,0 +1,77 @@
+"""
+Every activation of torch.nn on one page
+========================================
+
+Twenty-six element-wise activations, each with its slope, its kinks and the
+region where it hardly passes a gradient; then the four that mix a vector.
+"""
+
+# curriculum: C6.6
+import matplotlib.pyplot as plt
+import torch
+
+import autodiff_guide as ag
+from autodiff_guide import plotting
+from autodiff_guide.activations import CATALOGUE
+
+device = ag.preferred_device()
+elementwise = [e for e in CATALOGUE.values() if not e.vector]
+
+# %%
+# As numbers: value and slope at three places, the range, and the kinks,
+# each with the slope that torch returns there.
+
+x = torch.tensor([-2.0, 0.5, 2.0], dtype=torch.float64, device=device)
+print(
+    f"{'':12}{'values at -2, 0.5, 2':^24}{'slopes there':^24}{'range':>14}"
+)
+for entry in elementwise:
+    values = "".join(f"{v:8.3f}" for v in entry.function(x).tolist())
+    slopes = "".join(f"{v:8.3f}" for v in entry.derivative(x).tolist())
+    low, high = entry.range
+    span = f"{low:.2g} to {high:.2g}"
+    print(f"{entry.name:12}{values}{slopes}{span:>14}")
+
+# %%
+# As pictures.
+
+fig = plotting.activation_grid()
+fig.set_label(
+    f"{len(elementwise)} small plots, one for each element-wise "
+    "activation, with its value, its slope by autograd and by hand, its "
+    "kinks ringed, and shaded where the slope is below 0.01."
+)
+
+# %%
+# Where a function has a kink, torch must choose a slope. It does not always
+# choose the same side.
+
+for entry in elementwise:
+    if kinks := entry.kinks_at():
+        chosen = ", ".join(f"{s:.4g} at {at:g}" for at, s in kinks.items())
+        jumps = "  and jumps" if entry.jumps_at() else ""
+        print(f"{entry.name:12} {chosen}{jumps}")
+
+# %%
+# Softmax and its kin take a whole vector. Their derivative is a matrix, the
+# Jacobian: row *i* says how output *i* moves when each input moves.
+
+vector = torch.tensor([3.0, 1.0, -3.0, 0.0], device=device).double()
+for entry in (e for e in CATALOGUE.values() if e.vector):
+    jacobian = entry.derivative(vector)
+    autograd = torch.func.jacrev(entry.torch_function)(vector)
+    torch.testing.assert_close(jacobian, autograd)
+    print(f"{entry.name}: Jacobian {tuple(jacobian.shape)}")
+print(CATALOGUE["softmax"].derivative(vector).cpu().numpy().round(3))
+
+# %%
+# Each value and each slope on this page is checked against torch:
+
+for entry in elementwise:
+    leaf = x.clone().requires_grad_()
+    value = entry.torch_function(leaf, **entry.parameters)
+    torch.testing.assert_close(value.detach(), entry.function(x))
+    if entry.torch_module:  # torch's own step has no backward
+        value.sum().backward()
+        torch.testing.assert_close(leaf.grad, entry.derivative(x))
+plt.show()

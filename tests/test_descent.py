@@ -1,0 +1,484 @@
+"""The loop: what is recorded, who stops when, what is refused, what is left alone."""
+
+import functools
+import sys
+import warnings
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autodiff_guide as ag
+from autodiff_guide.descent import (
+    BFGS,
+    Adam,
+    AdamW,
+    FromTorch,
+    GradientDescent,
+    Kind,
+    Momentum,
+    Newton,
+    RMSprop,
+    Status,
+    blocks,
+    classify,
+    loop,
+    minimize,
+)
+from autodiff_guide.objectives import CATALOGUE, quadratic, rosenbrock
+
+HIMMELBLAU = CATALOGUE["Himmelblau"]
+
+
+def bowl(point):
+    return (point**2).sum(-1)
+
+
+def row(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def test_minimize_is_a_verb_of_the_package():
+    assert ag.minimize is minimize
+
+
+@pytest.mark.parametrize("shape", [(2,), (5, 2)])
+@pytest.mark.parametrize("rule", [Momentum(0.01), BFGS()], ids=repr)
+def test_everything_recorded_belongs_to_its_point(shape, rule):
+    start = torch.randn(shape, dtype=torch.float64)
+    found = minimize(HIMMELBLAU, start, rule, steps=70)
+    rows = len(found.points)
+    assert found.points.shape == (rows, *shape)
+    assert found.values.shape == found.gradient_norms.shape == (rows, *shape[:-1])
+    assert torch.equal(found.points[0], start)
+    leaf = found.points.clone().requires_grad_()
+    values = HIMMELBLAU(leaf)
+    (slopes,) = torch.autograd.grad(values.sum(), leaf)
+    torch.testing.assert_close(found.values, values.detach())
+    torch.testing.assert_close(found.gradient_norms, slopes.norm(dim=-1))
+
+
+def reference(fn, start, lr, steps, stops):
+    """One start, one step, one look at a time."""
+    point, before, rows = start.clone(), None, []
+    for t in range(steps + 1):
+        leaf = point.clone().requires_grad_()
+        value = fn(leaf)
+        (slope,) = torch.autograd.grad(value, leaf)
+        rows.append(point)
+        if not (point.isfinite().all() and value.isfinite() and slope.isfinite().all()):
+            nan = point.isfinite().all() and (value.isnan() or slope.isnan().any())
+            return rows, Status.NAN if nan else Status.DIVERGED
+        if value < stops.get("value_below", -torch.inf):
+            return rows, Status.VALUE_BELOW
+        if before is not None and (point - before).abs().max() < stops.get(
+            "step_below", 0
+        ):
+            return rows, Status.STEP_BELOW
+        if slope.norm() < stops.get("gradient_below", 0):
+            return rows, Status.GRADIENT_BELOW
+        if t < steps:
+            before, point = point, torch.add(point, slope, alpha=-lr)
+    return rows, Status.LIMIT
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["value_below", "step_below", "gradient_below"]),
+        st.sampled_from([10.0, 1.0, 0.1, 1e-3, 1e-6]),
+    ),
+    st.sampled_from([0.002, 0.01, 0.02, 0.3]),
+    st.sampled_from([1, 3, 50]),
+    st.sampled_from([1, 4, 64]),
+    st.integers(0, 1000),
+)
+def test_each_start_stops_by_itself(stops, lr, steps, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    starts = 8 * torch.rand(4, 2, generator=generator, dtype=torch.float64) - 4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_size", lambda point: size)
+        found = minimize(
+            HIMMELBLAU, starts, GradientDescent(lr), steps=steps, batched=True, **stops
+        )
+        last = minimize(
+            HIMMELBLAU, starts, GradientDescent(lr), steps=steps, record=False, **stops
+        )
+    assert len(found.points) == int(found.steps.max()) + 1
+    for i, start in enumerate(starts):
+        rows, status = reference(HIMMELBLAU, start, lr, steps, stops)
+        assert found.status[i] is status
+        assert int(found.steps[i]) == len(rows) - 1
+        mine = found.points[:, i]
+        assert torch.equal(
+            mine[: len(rows)].nan_to_num(), torch.stack(rows).nan_to_num()
+        )
+        assert torch.equal(
+            mine[len(rows) :].nan_to_num(),
+            rows[-1].expand(len(mine) - len(rows), -1).nan_to_num(),
+        )
+    assert last.points.shape == (1, 4, 2)
+    for name in ("points", "values", "gradient_norms"):
+        torch.testing.assert_close(
+            getattr(last, name)[0],
+            getattr(found, name)[-1],
+            equal_nan=True,
+            rtol=1e-12,
+            atol=0,
+        )
+    assert torch.equal(last.steps, found.steps)
+    assert last.status == found.status
+
+
+def test_chunks_on_a_cpu_fit_its_cache():
+    assert loop._size(torch.zeros(2)) == 64
+    assert loop._size(torch.zeros(10_000, 2)) == 6
+    assert loop._size(torch.zeros(10**6, 2)) == 4
+    assert loop._size(torch.zeros(10**6, 2, device="meta")) == 64
+
+
+def test_stopping_rules_and_their_order():
+    rule, start = GradientDescent(0.25), row(4)  # halves the point at each step
+    by_value = minimize(bowl, start, rule, value_below=1.1)
+    assert by_value.status is Status.VALUE_BELOW
+    assert by_value.points[:, 0].tolist() == [4, 2, 1]
+    by_step = minimize(bowl, start, rule, step_below=1.1)
+    assert by_step.points[:, 0].tolist() == [4, 2, 1]
+    assert by_step.status is Status.STEP_BELOW
+    by_gradient = minimize(bowl, start, rule, gradient_below=2.1)
+    assert by_gradient.points[:, 0].tolist() == [4, 2, 1]
+    assert by_gradient.status is Status.GRADIENT_BELOW
+    at_once = minimize(bowl, start, rule, value_below=100)
+    assert int(at_once.steps) == 0
+    assert at_once.points.tolist() == [[4]]
+    unbounded = minimize(lambda x: -x.sum(), start, rule, value_below=-5)
+    assert unbounded.status is Status.VALUE_BELOW
+
+
+def test_step_below_looks_at_the_largest_component():
+    def slope(x):
+        return torch.ones_like(x)
+
+    rule = GradientDescent(0.1)
+    for n in (1, 100):
+        start = torch.zeros(n, dtype=torch.float64)
+        found = minimize(
+            lambda x: x.sum(-1), start, rule, gradient=slope, step_below=0.11
+        )
+        assert int(found.steps) == 1
+
+
+def test_overflow_and_nan_have_their_own_status():
+    grown = minimize(bowl, torch.ones(2), GradientDescent(2.0))
+    assert grown.status is Status.DIVERGED
+    assert not (grown.values[-1] + grown.gradient_norms[-1]).isfinite()
+    cliff = minimize(lambda x: x.sqrt().sum(-1), row(1.0), GradientDescent(0.3))
+    assert cliff.status is Status.NAN
+    assert cliff.points[-1].isfinite().all()
+    assert bool(cliff.stopped_by(Status.NAN))
+
+
+def test_a_failure_after_the_stop_is_not_the_users():
+    def guarded(point):
+        if point.detach().abs().max() < 1e-3:
+            raise RuntimeError("outside the domain")
+        return bowl(point)
+
+    rule = GradientDescent(0.25)
+    found = minimize(guarded, row(4.0), rule, value_below=1e-2)
+    assert found.status is Status.VALUE_BELOW
+    with pytest.raises(RuntimeError, match="outside the domain"):
+        minimize(guarded, row(4.0), rule)
+
+
+def test_ctrl_c_returns_what_there_is():
+    calls = []
+
+    def fn(point):
+        calls.append(1)
+        if len(calls) == 100:
+            raise KeyboardInterrupt
+        return bowl(point)
+
+    found = minimize(fn, row(1.0), GradientDescent(0.01))
+    assert found.status is Status.INTERRUPTED
+    assert len(found.points) == 99
+    assert int(found.steps) == 98
+
+
+def test_a_data_dependent_if_is_looped_with_a_warning():
+    def fn(point):
+        return bowl(point) if point[0] > 0 else 2 * bowl(point)
+
+    starts = row(1, 2, -1, 2).view(2, 2)
+    with pytest.warns(UserWarning, match="vmap refused it .*data-dependent") as caught:
+        found = minimize(fn, starts, GradientDescent(0.1), steps=20)
+    assert caught[0].filename == __file__
+    for i, start in enumerate(starts):
+        alone = minimize(fn, start, GradientDescent(0.1), steps=20)
+        assert torch.equal(found.points[:, i], alone.points)
+    with pytest.warns(UserWarning, match="vmap refused"):
+        kinds = classify(fn, torch.zeros(2, 2))
+    assert kinds.kind == [Kind.MINIMUM] * 2
+
+
+def test_a_users_own_error_passes_through_vmap():
+    def fn(point):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        minimize(fn, torch.ones(3, 2), GradientDescent(0.1))
+
+
+def test_a_derivative_by_hand_replaces_autograd():
+    def detached(x):
+        return torch.as_tensor(2 * float(x[0]) ** 2, dtype=x.dtype)
+
+    by_hand = minimize(
+        detached, row(777.0), GradientDescent(0.01), gradient=lambda x: 4 * x
+    )
+    by_torch = minimize(CATALOGUE["parabola"], row(777.0), GradientDescent(0.01))
+    torch.testing.assert_close(by_hand.points, by_torch.points)
+    torch.testing.assert_close(by_hand.values, by_torch.values)
+    assert float(by_hand.points[-1]) == pytest.approx(777 * 0.96**1000)
+    many = minimize(
+        bowl, torch.ones(3, 2), GradientDescent(0.1), gradient=lambda x: 2 * x, steps=5
+    )
+    torch.testing.assert_close(many.points[-1], torch.full((3, 2), 0.8**5))
+
+
+def test_a_sweep_finds_the_largest_rate():
+    rates = torch.linspace(0.5, 1.5, 40, dtype=torch.float64) * 0.2
+    starts = torch.ones(40, 2, dtype=torch.float64)
+    found = minimize(quadratic([1.0, 10.0]), starts, GradientDescent(rates))
+    assert torch.equal(found.values[-1] < 1e-3, rates < 0.2)
+
+
+def test_nothing_of_the_users_is_changed():
+    module = torch.nn.Linear(2, 1).double().train()
+
+    def fn(point):
+        return module(point).square().sum(-1) + bowl(point)
+
+    start = row(1, 2).requires_grad_()
+    before = start.detach().clone()
+    state, mode = torch.random.get_rng_state(), torch.is_grad_enabled()
+    for rule in (Adam(), BFGS(), Newton(), FromTorch(torch.optim.NAdam)):
+        found = minimize(fn, start, rule, steps=3)
+        found.points.zero_()
+        assert torch.equal(start, before)
+        assert start.grad is None
+        assert module.weight.grad is None
+    classify(fn, start)
+    classify(bowl, torch.zeros(100))
+    assert module.training
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert mode == torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_runs_where_gradients_are_off(mode):
+    with mode():
+        for rule in (GradientDescent(0.25), Newton(), FromTorch(torch.optim.SGD)):
+            found = minimize(bowl, torch.ones(2), rule, steps=2)
+            assert found.values[-1] < found.values[0]
+        assert classify(bowl, torch.zeros(2)).kind is Kind.MINIMUM
+        assert not torch.is_grad_enabled()
+
+
+def test_an_empty_state_keeps_memory_of_nothing():
+    found = minimize(
+        bowl, torch.ones(2), RMSprop(), steps=10**9, record=False, value_below=1.0
+    )
+    assert found.points.shape == (1, 2)
+    assert found.status is Status.VALUE_BELOW
+
+
+def test_best_is_the_lowest_point_met():
+    jumpy = minimize(bowl, row(1, 1), GradientDescent(1.2), steps=5)
+    assert torch.equal(jumpy.best, row(1, 1))
+    starts = row(1, 2, 3, 4).view(2, 2)
+    found = minimize(bowl, starts, GradientDescent(torch.tensor([0.1, 1.2])), steps=5)
+    assert torch.equal(found.best, torch.stack([found.points[-1, 0], starts[1]]))
+
+
+def test_tables_say_how_it_ended():
+    one = minimize(bowl, row(1, 1), GradientDescent(0.1), gradient_below=1e-3)
+    text = str(one)
+    assert text.startswith("GradientDescent(lr=0.1)")
+    assert str(Status.GRADIENT_BELOW) in text
+    assert f"{int(one.steps)}" in text
+    rates = torch.tensor([0.1, 0.1, 3.0], dtype=torch.float64)
+    many = minimize(bowl, torch.ones(3, 9).double(), GradientDescent(rates))
+    assert "2 of 3" in str(many)
+    assert str(Status.DIVERGED) in str(many)
+    assert "<table>" in many._repr_html_()
+    assert many.stopped_by(Status.DIVERGED).tolist() == [False, False, True]
+    lost = minimize(bowl, torch.ones(1, 2), GradientDescent(1e30))
+    assert "1 of 1" in str(lost)
+
+
+def test_progress_is_shown_only_when_asked(capsys):
+    minimize(bowl, torch.ones(2), GradientDescent(0.1), steps=70)
+    assert capsys.readouterr().err == ""
+    minimize(bowl, torch.ones(2), GradientDescent(0.1), steps=70, progress=True)
+    assert "minimize" in capsys.readouterr().err
+
+
+def test_progress_needs_no_tqdm(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(loop, "find_spec", lambda name: None)
+    minimize(bowl, torch.ones(2), GradientDescent(0.1), steps=5, progress=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "batched"),
+    [
+        (GradientDescent(1e-3), row(-1.2, 1), False),
+        (AdamW(lambda t: 0.1 / (1 + t)), torch.randn(3, 2).double(), True),
+    ],
+    ids=["one", "schedule, batched"],
+)
+def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
+    # Traced, but not turned into C++: that takes a minute, and is the benchmark's.
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 8)
+    fn = rosenbrock().function
+    given = {"steps": 20, "batched": batched, "value_below": 1e-9}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the compiler
+        compiled = minimize(fn, start, rule, compile=True, **given)
+    eager = minimize(fn, start, rule, **given)
+    torch.testing.assert_close(compiled.points, eager.points, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(compiled.values, eager.values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "kind"),
+    [
+        ("Himmelblau", HIMMELBLAU.minimisers[1], Kind.MINIMUM),
+        ("Himmelblau", HIMMELBLAU.saddles[2], Kind.SADDLE),
+        ("Himmelblau", (-0.27084459066734761, -0.92303855647998146), Kind.MAXIMUM),
+        ("monkey saddle", (0.0, 0.0), Kind.FLAT),
+        ("saddle", (0.0, 0.0), Kind.SADDLE),
+        ("Rosenbrock", (1.0, 1.0), Kind.MINIMUM),
+        ("Rosenbrock", (-1.0, 1.0), Kind.SLOPE),
+    ],
+)
+def test_classify_says_where_it_stands(name, point, kind):
+    objective = CATALOGUE[name]
+    found = classify(objective, row(*point))
+    assert found.kind is kind
+    assert str(kind) in str(found)
+    hessian = torch.autograd.functional.hessian(objective, row(*point))
+    torch.testing.assert_close(found.eigenvalues, torch.linalg.eigvalsh(hessian))
+
+
+def test_classify_takes_many_points_and_undefined_ones():
+    found = classify(HIMMELBLAU, torch.tensor(HIMMELBLAU.minimisers).double())
+    assert found.kind == [Kind.MINIMUM] * 4
+    assert found.is_a(Kind.MINIMUM).all()
+    assert "4 of 4" in str(found)
+    assert "<table>" in found._repr_html_()
+    cone = classify(lambda x: x.sqrt().sum(), torch.zeros(2))
+    assert cone.kind is Kind.UNDEFINED
+
+
+@pytest.mark.parametrize("negative", [0, 1, 100])
+def test_classify_by_lanczos_finds_the_extreme_curvatures(negative):
+    curvatures = torch.linspace(1, 50, 100, dtype=torch.float64)
+    curvatures[:negative] *= -1
+    turn, _ = torch.linalg.qr(torch.randn(100, 100, dtype=torch.float64))
+
+    def fn(point):
+        return 0.5 * (curvatures * (turn @ point) ** 2).sum()
+
+    for points in (torch.zeros(100).double(), torch.zeros(2, 100).double()):
+        found = classify(fn, points)
+        extremes = torch.stack([curvatures.min(), curvatures.max()])
+        torch.testing.assert_close(
+            found.eigenvalues, extremes.expand(*points.shape[:-1], 2), rtol=1e-3, atol=0
+        )
+        kind = {0: Kind.MINIMUM, 1: Kind.SADDLE, 100: Kind.MAXIMUM}[negative]
+        assert bool(found.is_a(kind).all())
+
+
+RULE = GradientDescent(0.1)
+ONE, MANY = torch.ones(2), torch.ones(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: minimize(lambda x: x**2, ONE, RULE), ValueError, "shape (), got (2,)"),
+        (lambda: minimize(lambda x: x**2, MANY, RULE), ValueError, "shape (3,)"),
+        (
+            lambda: minimize(lambda x: (x**2).sum(), MANY, RULE, batched=True),
+            ValueError,
+            "shape (3,), got ()",
+        ),
+        (lambda: minimize(bowl, torch.ones(2).long(), RULE), TypeError, "start"),
+        (lambda: minimize(bowl, [1.0, 2.0], RULE), TypeError, "torch.Tensor"),
+        (lambda: minimize(bowl, row(1, float("nan")), RULE), ValueError, "finite"),
+        (lambda: minimize(bowl, torch.ones(3, 2, 2), RULE), ValueError, "flatten"),
+        (lambda: minimize(bowl, torch.tensor(1.0), RULE), ValueError, "start[None]"),
+        (lambda: minimize(bowl, torch.ones(0, 2), RULE), ValueError, "at least one"),
+        (lambda: minimize(bowl, ONE, RULE, batched=True), ValueError, "(B, n)"),
+        (lambda: minimize(lambda x: ONE.sum(), ONE, RULE), ValueError, "ignore"),
+        (lambda: minimize(lambda x: ONE.sum(), MANY, RULE), ValueError, "ignore"),
+        (lambda: minimize(lambda x: bowl(x).detach(), ONE, RULE), ValueError, "detach"),
+        (lambda: minimize(lambda x: 1.0, ONE, RULE), TypeError, "got float"),
+        (lambda: minimize(lambda x: 1.0, MANY, RULE), TypeError, "got float"),
+        (lambda: minimize(lambda x: x.mul_(2).sum(), ONE, RULE), ValueError, "alone"),
+        (lambda: minimize(lambda x: x.mul_(2).sum(), MANY, RULE), ValueError, "alone"),
+        (
+            lambda: minimize(lambda x: x.data.mul_(2).sum() + x.sum(), ONE, RULE),
+            ValueError,
+            "alone",
+        ),
+        (lambda: minimize(ONE, bowl, RULE), TypeError, "start"),
+        (lambda: minimize(ONE, ONE, RULE), TypeError, "fn comes first"),
+        (lambda: minimize(bowl, ONE, 0.1), TypeError, "GradientDescent(lr=0.1)"),
+        (lambda: minimize(bowl, ONE, Adam), TypeError, "rule"),
+        (lambda: minimize(bowl, ONE, RULE, steps=0), ValueError, "steps"),
+        (lambda: minimize(bowl, ONE, RULE, steps=1.5), TypeError, "steps"),
+        (lambda: minimize(bowl, ONE, RULE, step_below=0), ValueError, "step_below"),
+        (lambda: minimize(bowl, ONE, RULE, value_below="0"), TypeError, "value_below"),
+        (
+            lambda: minimize(bowl, ONE, RULE, gradient_below=float("nan")),
+            ValueError,
+            "gradient_below",
+        ),
+        (
+            lambda: minimize(bowl, MANY, GradientDescent(torch.ones(2))),
+            ValueError,
+            "shape (3,), got (2,)",
+        ),
+        (
+            lambda: minimize(bowl, ONE, GradientDescent(lambda t: -1.0)),
+            ValueError,
+            "schedule",
+        ),
+        (
+            lambda: minimize(bowl, ONE, RULE, gradient=lambda x: x[0]),
+            ValueError,
+            "gradient",
+        ),
+        (lambda: minimize(bowl, ONE, BFGS(), compile=True), ValueError, "compile"),
+        (
+            lambda: minimize(bowl, ONE, FromTorch(torch.optim.Adam), compile=True),
+            ValueError,
+            "compile",
+        ),
+        (lambda: classify(bowl, torch.ones(2).long()), TypeError, "floating"),
+    ],
+)
+def test_bad_input_is_named(call, error, words):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of the loop that vmap needs
+        with pytest.raises(error) as caught:
+            call()
+    assert words in str(caught.value)

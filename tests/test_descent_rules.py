@@ -1,0 +1,211 @@
+"""Every rule against torch.optim, step by step and bit by bit."""
+
+import pytest
+import torch
+
+from autodiff_guide.descent import (
+    Adagrad,
+    Adam,
+    AdamW,
+    FromTorch,
+    GradientDescent,
+    Momentum,
+    RMSprop,
+    minimize,
+)
+from autodiff_guide.objectives import CATALOGUE
+
+STEPS = 200
+OBJECTIVES = ("sphere", "Rosenbrock", "Himmelblau", "Beale")
+PAIRS = {
+    "sgd": (GradientDescent(1e-3), torch.optim.SGD, {"lr": 1e-3}),
+    "momentum": (Momentum(1e-3), torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9}),
+    "nesterov": (
+        Momentum(1e-3, nesterov=True),
+        torch.optim.SGD,
+        {"lr": 1e-3, "momentum": 0.9, "nesterov": True},
+    ),
+    "rmsprop": (RMSprop(), torch.optim.RMSprop, {}),
+    "adagrad": (Adagrad(0.1), torch.optim.Adagrad, {"lr": 0.1}),
+    "adam": (Adam(0.01), torch.optim.Adam, {"lr": 0.01}),
+    "adamw": (
+        AdamW(0.01, weight_decay=0.1),
+        torch.optim.AdamW,
+        {"lr": 0.01, "weight_decay": 0.1},
+    ),
+}
+LISTED = {
+    torch.optim.SGD: {"lr": 1e-3, "momentum": 0.5, "weight_decay": 0.1},
+    torch.optim.Adam: {"lr": 0.01, "amsgrad": True},
+    torch.optim.AdamW: {"lr": 0.01},
+    torch.optim.Adagrad: {"lr": 0.1, "lr_decay": 0.01},
+    torch.optim.Adadelta: {},
+    torch.optim.Adamax: {},
+    torch.optim.NAdam: {},
+    torch.optim.RAdam: {},
+    torch.optim.RMSprop: {"momentum": 0.5, "centered": True},
+    torch.optim.Rprop: {},
+    torch.optim.ASGD: {"lr": 1e-3},
+}
+
+
+def by_torch(optimizer, settings, fn, start, steps=STEPS):
+    """The tutorial's loop."""
+    point = start.clone().requires_grad_()
+    stepper = optimizer([point], **settings)
+    points = [point.detach().clone()]
+    for _ in range(steps):
+        stepper.zero_grad()
+        fn(point).backward()
+        stepper.step()
+        points.append(point.detach().clone())
+    return torch.stack(points)
+
+
+def starts(objective, dtype, count=None):
+    low, high = torch.tensor(objective.domain, dtype=dtype).T
+    shape = (objective.dimension,) if count is None else (count, objective.dimension)
+    return low + (high - low) * torch.rand(shape, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_one_start_is_torch_bit_for_bit(pair, name, dtype):
+    rule, optimizer, settings = PAIRS[pair]
+    objective = CATALOGUE[name]
+    start = starts(objective, dtype) / 4
+    ours = minimize(objective, start, rule, steps=STEPS).points
+    assert torch.equal(
+        ours, by_torch(optimizer, settings, objective, start)[: len(ours)]
+    )
+    assert len(ours) == STEPS + 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_many_starts_are_torch_bit_for_bit(pair, batched, dtype):
+    rule, optimizer, settings = PAIRS[pair]
+    objective = CATALOGUE["Himmelblau"]
+    start = starts(objective, dtype, 5) / 4
+    ours = minimize(objective, start, rule, steps=STEPS, batched=batched).points
+    for i in range(5):
+        alone = by_torch(optimizer, settings, objective, start[i])
+        assert torch.equal(ours[:, i], alone)
+
+
+def test_a_batched_matrix_product_differs_by_rounding_only():
+    matrix = torch.randn(8, 8) / 8
+
+    def fn(point):
+        return ((point @ matrix) ** 2).sum(-1)
+
+    start = torch.randn(50, 8)
+    together = minimize(fn, start, GradientDescent(0.1), steps=STEPS).points
+    alone = torch.stack(
+        [minimize(fn, s, GradientDescent(0.1), steps=STEPS).points for s in start], 1
+    )
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("optimizer", LISTED)
+def test_from_torch_is_torch_one_by_one_and_batched(optimizer, dtype):
+    objective, settings = CATALOGUE["Himmelblau"], LISTED[optimizer]
+    rule = FromTorch(optimizer, **settings)
+    start = starts(objective, dtype, 4)
+    for batched in (True, False):
+        ours = minimize(objective, start, rule, steps=50, batched=batched).points
+        for i in range(4):
+            alone = by_torch(optimizer, settings, objective, start[i], steps=50)
+            assert torch.equal(ours[:, i], alone)
+
+
+def test_rates_may_differ_by_start_and_by_step():
+    objective = CATALOGUE["Booth"]
+    start = starts(objective, torch.float64)
+    rates = torch.tensor([0.001, 0.01, 0.05], dtype=torch.float64)
+    for rule in (GradientDescent, Momentum, Adagrad, RMSprop, Adam, AdamW):
+        swept = minimize(objective, start.expand(3, 2), rule(lr=rates), steps=50)
+        for i, rate in enumerate(rates.tolist()):
+            alone = minimize(objective, start, rule(lr=rate), steps=50)
+            torch.testing.assert_close(swept.points[:, i], alone.points)
+
+    def decay(t):
+        return 0.05 / (1 + t)
+
+    point = start.clone()
+    ours = minimize(objective, start, GradientDescent(decay), steps=20)
+    for t in range(20):
+        leaf = point.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(objective(leaf), leaf)
+        point = point - decay(t) * slope
+    torch.testing.assert_close(ours.points[-1], point)
+
+
+def test_a_scalar_tensor_is_its_number():
+    objective = CATALOGUE["Booth"]
+    start = starts(objective, torch.float64)
+    by_number = minimize(objective, start, GradientDescent(0.05), steps=20)
+    by_tensor = minimize(
+        objective,
+        start,
+        GradientDescent(torch.tensor(0.05, dtype=torch.float64)),
+        steps=20,
+    )
+    assert torch.equal(by_number.points, by_tensor.points)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (GradientDescent(0.1), "GradientDescent(lr=0.1)"),
+        (GradientDescent(1), "GradientDescent(lr=1)"),
+        (GradientDescent(torch.tensor(0.5)), "GradientDescent(lr=0.5)"),
+        (
+            GradientDescent(torch.linspace(0.1, 0.3, 41)),
+            "GradientDescent(lr=0.1…0.3 (41))",
+        ),
+        (Momentum(0.1, momentum=0.5), "Momentum(lr=0.1, momentum=0.5)"),
+        (Momentum(0.1, nesterov=True), "Momentum(lr=0.1, nesterov=True)"),
+        (Adam(), "Adam()"),
+        (Adam(betas=(0.8, 0.9)), "Adam(betas=(0.8, 0.9))"),
+        (AdamW(weight_decay=0.0), "AdamW(weight_decay=0)"),
+        (RMSprop(lr=0.01, alpha=0.9), "RMSprop(alpha=0.9)"),
+        (GradientDescent(starts), "GradientDescent(lr=starts)"),
+        (FromTorch(torch.optim.NAdam, lr=0.1), "FromTorch(NAdam, lr=0.1)"),
+    ],
+)
+def test_repr_shows_what_is_not_default(rule, text):
+    assert repr(rule) == text
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: GradientDescent(0), ValueError, "lr: expected a number > 0, got 0"),
+        (lambda: GradientDescent(-0.1), ValueError, "lr"),
+        (lambda: GradientDescent(float("nan")), ValueError, "lr"),
+        (lambda: GradientDescent("fast"), TypeError, "lr"),
+        (lambda: GradientDescent(True), TypeError, "lr"),
+        (lambda: GradientDescent(torch.tensor([0.1, 0.0])), ValueError, "rates > 0"),
+        (lambda: GradientDescent(torch.ones(2).long()), TypeError, "floating"),
+        (lambda: GradientDescent(torch.ones(2, 2)), TypeError, "(B,)"),
+        (lambda: Momentum(0.1, momentum=1.0), ValueError, "momentum"),
+        (lambda: Adagrad(eps=0.0), ValueError, "eps"),
+        (lambda: RMSprop(alpha=-0.1), ValueError, "alpha"),
+        (lambda: Adam(betas=(0.9, 1.0)), ValueError, "betas"),
+        (lambda: AdamW(weight_decay=-1.0), ValueError, "weight_decay"),
+        (lambda: FromTorch(torch.optim.LBFGS, lr=1.0), ValueError, "LBFGS"),
+        (lambda: FromTorch(torch.optim.Adafactor), ValueError, "Adafactor"),
+        (lambda: FromTorch("Adam"), TypeError, "torch.optim"),
+        (lambda: FromTorch(torch.optim.Adam, lr=torch.ones(2)), TypeError, "lr"),
+        (lambda: FromTorch(torch.optim.Adam, speed=1), TypeError, "speed"),
+        (lambda: FromTorch(torch.optim.Adam, eps=-1.0), ValueError, "epsilon"),
+    ],
+)
+def test_bad_settings_are_named(call, error, words):
+    with pytest.raises(error) as caught:
+        call()
+    assert words in str(caught.value)
