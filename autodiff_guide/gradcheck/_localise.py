@@ -202,9 +202,7 @@ def _judge_block(
             again = block
         if not len(again):
             continue
-        values = move_columns(
-            problem, evidence.columns[again], steps, scale, max_memory
-        )
+        values = move_columns(problem, evidence.columns[again], steps, scale, max_memory)
         slopes = measure(problem, base, values, steps)
         here = Tolerance(
             tolerance.row, tolerance.around[again], tolerance.visible[again]

@@ -101,3 +101,5 @@ def _folded_transpose(block: Block) -> Finding | None:
     return ("transposed",), (
         f"your gradient{block.where} is transposed and reshaped back: use .T, not reshape"
     )
+
+

@@ -183,9 +183,7 @@ def screen(
         steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
-    result = Screen(
-        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
-    )
+    result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
     if not math.isfinite(A.sum()):
         return result
 

@@ -86,9 +86,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     noise = 2 * rounding / width
 
     flat = plus == minus
-    staircase = (
-        _treads(flat) | _treads(plus == base.value) | _treads(minus == base.value)
-    )
+    staircase = _treads(flat) | _treads(plus == base.value) | _treads(minus == base.value)
     if bool(staircase.any()):
         jump = (plus - minus).abs()
         jump = jump.where(~flat & torch.isfinite(jump), math.inf).amin(0)

@@ -100,3 +100,5 @@ def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
     for name, f in simple.items():
         yield name, f
         yield f"1/({name})", 1 / f
+
+
