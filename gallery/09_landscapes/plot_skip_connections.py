@@ -63,13 +63,14 @@ def network(skip, blocks=7):
 
 
 # %%
-# 1,797 digits of 8 × 8 pixels. Without skips the network needs three times
-# as many epochs to learn anything at all.
+# Digits of 8 × 8 pixels. The network without skips gets more than twice as
+# many epochs, and still ends higher.
 
 digits = load_digits()
 images = torch.tensor(digits.images, dtype=torch.float32, device=device)
 images = (images[:, None] - images.mean()) / images.std()
 labels = torch.tensor(digits.target, device=device)
+images, labels = images[:1408], labels[:1408]
 
 
 def train(net, epochs, lr=0.03, batch=64):
@@ -91,7 +92,7 @@ def train(net, epochs, lr=0.03, batch=64):
 
 
 nets, losses = {}, {}
-for name, skip, epochs in (("with", True, 10), ("without", False, 30)):
+for name, skip, epochs in (("with", True, 10), ("without", False, 24)):
     torch.manual_seed(0)
     nets[name] = train(network(skip), epochs)
     with torch.no_grad():
