@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_loss as check_loss
     from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.graph import trace as trace
+    from autodiff_guide.landscape import slice_loss as slice_loss
     from autodiff_guide.pitfalls import diagnose as diagnose
     from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
@@ -36,6 +37,7 @@ _HOME = {
     "explain": "pitfalls",
     "minimize": "descent",
     "preferred_device": "tensors",
+    "slice_loss": "landscape",
     "trace": "graph",
 }
 _MODULES = (
@@ -45,6 +47,7 @@ _MODULES = (
     "flow",
     "gradcheck",
     "graph",
+    "landscape",
     "losses",
     "objectives",
     "pitfalls",

@@ -18,6 +18,12 @@ from autodiff_guide.plotting.descent import (
 )
 from autodiff_guide.plotting.flow import gradient_flow
 from autodiff_guide.plotting.gradient_report import gradient_errors, gradient_report
+from autodiff_guide.plotting.landscape import (
+    slice_contour,
+    slice_line,
+    slice_surface,
+    turning_surface,
+)
 from autodiff_guide.plotting.losses import loss_curve, loss_grid, softmax_jacobian
 from autodiff_guide.plotting.objectives import contour, surface
 from autodiff_guide.plotting.tensors import broadcast, storage
@@ -40,12 +46,16 @@ __all__ = [
     "half_tangents",
     "loss_curve",
     "loss_grid",
+    "slice_contour",
+    "slice_line",
+    "slice_surface",
     "softmax_jacobian",
     "storage",
     "surface",
     "tangent_line",
     "tangent_steps",
     "trajectory",
+    "turning_surface",
     "values",
     "vector_jacobian_product",
 ]
