@@ -27,7 +27,7 @@ TRIM = """
   for (const code of document.querySelectorAll("pre")) {
     const classes = new Set();
     for (const token of code.querySelectorAll("span")) {
-      if (token.children.length) continue;
+      if (token.children.length || token.closest("a")) continue;
       if (classes.has(token.className)) token.replaceWith(token.textContent);
       classes.add(token.className);
     }
