@@ -18,6 +18,7 @@ from autodiff_guide._slices import (
     random_state,
     require_mode,
     require_module,
+    require_number,
     split,
 )
 from autodiff_guide._validate import require_count
@@ -116,8 +117,12 @@ def hessian_directions(
     def mean(vector: Tensor) -> Tensor:
         names = (name for name, _ in module.named_parameters())
         replaced = dict(zip(names, split(vector, module), strict=True))
-        return mean_loss(
-            lambda inputs: functional_call(module, replaced, (inputs,)), loss, batches
+        return require_number(
+            mean_loss(
+                lambda inputs: functional_call(module, replaced, (inputs,)),
+                loss,
+                batches,
+            )
         )
 
     tiny = torch.finfo(centre.dtype).eps ** 0.75

@@ -54,11 +54,12 @@ class Job:
                 alone = place == CENTRE or len(self.directions) == 1
                 torch.add(centre, first, alpha=outer, out=row)
                 values = []
-                for inner in [0.0] if alone else self.coordinates:
-                    torch.add(row, second, alpha=inner, out=here)
-                    restart()
-                    with torch.inference_mode():
+                with torch.inference_mode():
+                    for inner in [0.0] if alone else self.coordinates:
+                        torch.add(row, second, alpha=inner, out=here)
+                        restart()
                         values.append(mean_loss(self.module, self.loss, self.batches))
+                require_number(values[0])
                 keep(place, torch.stack(values).double().cpu().numpy())
 
     def run_by(
@@ -93,22 +94,27 @@ def mean_loss(
     module: Callable[..., Any], loss: LossFunction, batches: list[Batch]
 ) -> Tensor:
     """Return the mean loss over batches, each weighted by its number of targets."""
+    if len(batches) == 1:
+        ((inputs, targets),) = batches
+        return loss(module(inputs), targets)
     sizes = [len(targets) for _, targets in batches]
-    losses = [loss(module(inputs), targets) for inputs, targets in batches]
-    if require_tensor("loss", losses[0]).dim():
+    every = sum(sizes)
+    weighted = [
+        require_number(loss(module(inputs), targets)) * (size / every)
+        for (inputs, targets), size in zip(batches, sizes, strict=True)
+    ]
+    return torch.stack(weighted).sum()
+
+
+def require_number(value: object) -> Tensor:
+    """Return the value of a loss if it is one number."""
+    tensor = require_tensor("loss", value)
+    if tensor.dim():
         raise ValueError(
             f"loss: expected one number for a batch, got shape "
-            f"{tuple(losses[0].shape)}; reduce it, for example with .mean()"
+            f"{tuple(tensor.shape)}; reduce it, for example with .mean()"
         )
-    if len(losses) == 1:
-        return losses[0]
-    return cast(
-        Tensor,
-        sum(
-            value * (size / sum(sizes))
-            for value, size in zip(losses, sizes, strict=True)
-        ),
-    )
+    return tensor
 
 
 def flat(module: nn.Module) -> Tensor:

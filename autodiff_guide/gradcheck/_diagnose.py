@@ -14,6 +14,8 @@ from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
+# Findings of one number for all elements, which no rule of the chain adds to.
+CONSTANT = ("sign", "factor", "reduction")
 
 
 def diagnose(
@@ -61,7 +63,10 @@ def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
         findings.insert(0 if first else 1, swapped)
     if not findings:
         return _mismatch(block)
-    return tuple(kind for kinds, _ in findings for kind in kinds), findings[0][1]
+    kinds = tuple(kind for kinds, _ in findings for kind in kinds)
+    if kinds[0] in CONSTANT:
+        kinds = tuple(kind for kind in kinds if kind != "chain")
+    return kinds, findings[0][1]
 
 
 def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:

@@ -221,13 +221,6 @@ class Map:
             return [flat]
         return list(torch.split_with_sizes(flat, self.sizes, 1))
 
-    def unflatten(self, flat: Tensor) -> list[Tensor]:
-        """Cut (B, n) float64 rows into one (B, ...) tensor per chosen input."""
-        return [
-            piece.reshape(flat.shape[0], *x.shape).to(x.dtype)
-            for piece, x in zip(self.pieces(flat), self.points, strict=True)
-        ]
-
     def measure_memory(self) -> None:
         """Count the bytes that one evaluation allocates."""
         allocations = _Allocations()  # type: ignore[no-untyped-call]

@@ -270,7 +270,7 @@ def diagonal(block: Block) -> Finding | None:
                     f"{int(missing.sum())} cross terms are missing (a normalisation "
                     "that couples elements, or a statistic treated as a constant)"
                 )
-        elif not bool((missing & ~eye).any()) and not bool(extra.any()):
+        elif torch.equal(missing, block.moves & eye) and not bool(extra.any()):
             return ("diagonal",), (
                 f"your Jacobian{block.where} misses its diagonal: an element's own "
                 "contribution is left out (exclusive for inclusive?)"

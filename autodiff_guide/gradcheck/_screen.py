@@ -125,11 +125,15 @@ def probe(
 
 def _both_sides(problem: Map, moves: Tensor) -> Tensor:
     """Return f(x + moves) above f(x - moves)."""
-    x = problem.x
-    both = moves.new_empty(2 * moves.shape[0], problem.n)
-    torch.add(x, moves, out=both[: moves.shape[0]])
-    torch.sub(x, moves, out=both[moves.shape[0] :])
-    return problem.values(problem.unflatten(both), [True] * len(problem.points))
+    rows = moves.shape[0]
+    batch = []
+    flat = zip(problem.pieces(problem.x[None]), problem.pieces(moves), strict=True)
+    for point, (x, move) in zip(problem.points, flat, strict=True):
+        both = moves.new_empty(2 * rows, move.shape[1])
+        torch.add(x, move, out=both[:rows])
+        torch.sub(x, move, out=both[rows:])
+        batch.append(both.view(2 * rows, *point.shape).to(point.dtype))
+    return problem.values(batch, [True] * len(batch))
 
 
 def screen(

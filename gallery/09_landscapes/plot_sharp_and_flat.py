@@ -7,7 +7,7 @@ large along a few directions and next to nothing along the rest. But how
 large is no property of the function that the network computes.
 """
 
-# curriculum: C2.7
+# curriculum: C2.12
 import matplotlib.pyplot as plt
 import torch
 from torch import nn

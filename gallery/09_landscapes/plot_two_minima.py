@@ -7,7 +7,7 @@ On the straight line from one to the other the loss climbs over a barrier,
 and part of that barrier is only a matter of names.
 """
 
-# curriculum: C2.7
+# curriculum: C2.12
 import matplotlib.pyplot as plt
 import torch
 from torch import nn

@@ -25,24 +25,30 @@ from resnet56 import ResNet, digits
 
 def rounds(module, inputs, targets, points, count):
     """Return the seconds a point of ours, of theirs, and of a bare forward pass."""
-    directions = ag.landscape.random_directions(module)
+    start = torch.nn.utils.parameters_to_vector(module.parameters()).detach()
+    # Theirs: uniform directions, as long as the vector of parameters, to half a step.
+    directions = nn.functional.normalize(torch.rand(2, len(start))) * start.norm()
     metric = Loss(cross_entropy, inputs, targets)
 
     def ours():
         ag.slice_loss(
-            module, cross_entropy, (inputs, targets), directions, points=points
+            module,
+            cross_entropy,
+            (inputs, targets),
+            directions,
+            span=0.5,
+            points=points,
         )
 
     def theirs():
-        with torch.inference_mode():
-            loss_landscapes.random_plane(
-                module,
-                metric,
-                distance=1,
-                steps=points,
-                normalization=None,  # its filter norms divide by zero biases
-                deepcopy_model=True,
-            )
+        loss_landscapes.random_plane(
+            module,
+            metric,
+            distance=1,
+            steps=points,
+            normalization=None,  # its filter norms divide by zero biases
+            deepcopy_model=True,
+        )
 
     def bare():
         with torch.inference_mode():
@@ -50,9 +56,9 @@ def rounds(module, inputs, targets, points, count):
                 cross_entropy(module(inputs), targets)
 
     def seconds(task):
-        start = process_time()
+        began = process_time()
         task()
-        return (process_time() - start) / points**2
+        return (process_time() - began) / points**2
 
     tasks = [ours, theirs, bare]
     for task in tasks:
@@ -75,14 +81,31 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     images, labels, _, _ = digits(torch.device("cpu"))
     resnet = ResNet(56, 8, skip=True).eval()
-    mlp = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    deep = rounds(resnet, images[:128], labels[:128], points=7, count=9)
-    small = rounds(mlp, images[:128].flatten(1), labels[:128], points=41, count=15)
+    small = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    deeper = nn.Sequential(
+        *(nn.Sequential(nn.Linear(n, 32), nn.ReLU()) for n in (64, 32, 32, 32)),
+        nn.Linear(32, 10),
+    )
+    flat = images[:128].flatten(1)
     record(
         "landscape",
         "A point of a loss landscape",
         [
-            *rows("ResNet-56, width 8, 128 digits", deep, 1.0, 1.05),
-            *rows("perceptron, 64–32–10, 128 digits", small, 0.85),
+            *rows(
+                "ResNet-56 of width 8",
+                rounds(resnet, images[:128], labels[:128], points=9, count=5),
+                1.0,
+                1.05,
+            ),
+            *rows(
+                "perceptron of 2 layers",
+                rounds(small, flat, labels[:128], points=41, count=15),
+                0.85,
+            ),
+            *rows(
+                "perceptron of 5 layers",
+                rounds(deeper, flat, labels[:128], points=41, count=15),
+                0.85,
+            ),
         ],
     )
