@@ -1,6 +1,7 @@
 """Light thumbnails for the gallery, each with a twin for dark pages."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -43,10 +44,11 @@ class TwinThumbnails(SphinxTransform):
         return Path(self.env.srcdir, uri.lstrip("/"))
 
 
+@cache  # a page's thumbnail is on several pages
 def shrink(figure, thumbnail):
     """Write a small image: 64 colours weigh a third of what all of them do."""
     image = Image.open(figure).convert("RGBA")
-    image.thumbnail(SIZE)
+    image.thumbnail(SIZE, reducing_gap=2)
     palette = image.quantize(64, Image.Quantize.FASTOCTREE).convert("RGBA")
     palette.save(thumbnail, "WEBP", lossless=True)
 
