@@ -126,7 +126,9 @@ sphinx_gallery_conf = {
     "image_scrapers": ("gallery_figures.scraper",),
     "reset_modules": ("matplotlib", "gallery_figures.reset"),
     "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib\.|Backward|Generator|builtins\.(list|tuple|function)",
+    "ignore_repr_types": (
+        r"matplotlib\.|Backward|torch\._C\.Generator|builtins\.(list|tuple|function)"
+    ),
     "show_signature": False,
     "write_computation_times": False,
     "download_all_examples": True,

@@ -18,13 +18,13 @@ from autodiff_guide.gradcheck._ladder import (
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
-    BLUNT,
     LARGEST_ROUNDING,
     ROUNDINGS,
     RTOL,
     Status,
     Tolerance,
     Values,
+    blunt,
     classify,
     measure,
 )
@@ -173,7 +173,9 @@ def _first_look(
     around = min(ROUNDINGS * eps, LARGEST_ROUNDING) * nearby + 1e-12 * row
     tolerance = Tolerance(row, around + 0.1 * visible, visible)
     agree = (yours - numeric).abs() <= 3 * bar + RTOL * shown + tolerance.around
-    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible.clamp_max(BLUNT * row.amax())
+    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible.clamp_max(
+        blunt(eps) * row.amax()
+    )
     settled = finite & agree & sharp
     if base.checked is not None:
         settled |= ~base.checked

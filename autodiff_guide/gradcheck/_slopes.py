@@ -19,7 +19,7 @@ from autodiff_guide.gradcheck._map import Map
 
 # Elements that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
-# An error bar above this share of the largest slope resolves nothing.
+# An error bar above this share of the largest slope resolves nothing, at any precision.
 BLUNT = 0.1
 # A relative step from which a smooth function would move.
 WIDE = 0.01
@@ -68,7 +68,7 @@ class Slopes:
     right_bar: Tensor
     staircase: Tensor
     blind: Tensor
-    best_noise: Tensor
+    best_rounding: Tensor
     relative_noise: float
 
 
@@ -81,6 +81,11 @@ class Tolerance:
     visible: Tensor
 
 
+def blunt(eps: float) -> float:
+    """Return the share of the largest slope that an error bar may not exceed."""
+    return float(min(eps**0.2, BLUNT))
+
+
 def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slopes:
     """Return the limits on the ladder `steps`, with the noise measured on it."""
     plus, minus, eps = values.plus, values.minus, problem.eps
@@ -89,8 +94,8 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     size = torch.maximum(torch.maximum(plus.abs(), minus.abs()), base.value.abs())
     size = size.nan_to_num(0, 0, 0)
     jitter, loud = _measured_noise(eps, central, width, size, steps)
-    rounding = torch.maximum(torch.maximum(base.noise, jitter), eps * size)
-    noise = 2 * rounding / width
+    rounding = torch.maximum(base.noise, eps * size)
+    noise = 2 * torch.maximum(rounding, jitter) / width
 
     flat = plus == minus
     staircase = (
@@ -127,7 +132,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
         right_bar=right_bar,
         staircase=staircase,
         blind=blind,
-        best_noise=noise.amin(0),
+        best_rounding=(2 * rounding / width).amin(0),
         relative_noise=float(share[loud].median()) if bool(loud.any()) else 0.0,
     )
 
@@ -176,7 +181,8 @@ def classify(
     size = torch.maximum(yours.abs(), value.abs().nan_to_num(0, 0, 0))
     sharp_enough = min(problem.eps**0.2, 0.04) * size
     sharp_enough += min(problem.eps ** (1 / 3), 0.04) * row
-    unavoidable = (3 * slopes.best_noise + tolerance.visible).clamp_max(BLUNT * peak)
+    unavoidable = 3 * slopes.best_rounding + tolerance.visible
+    unavoidable = unavoidable.clamp_max(blunt(problem.eps) * peak)
     sharp = bar <= sharp_enough + unavoidable
     close = resolved & ((yours - value).abs() <= slack(value, bar))
     agree = close & sharp
