@@ -83,11 +83,7 @@ class Tolerance:
 
 def blunt(eps: float) -> float:
     """Return the share of the largest slope that an error bar may not exceed."""
-<<<<<<< HEAD
-    return float(min(eps**0.2, BLUNT))
-=======
     return min(math.pow(eps, 0.2), BLUNT)
->>>>>>> gradcheck
 
 
 def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slopes:
