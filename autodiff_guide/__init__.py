@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from autodiff_guide.gradcheck import check_loss as check_loss
     from autodiff_guide.gradcheck import check_module as check_module
     from autodiff_guide.graph import trace as trace
+    from autodiff_guide.landscape import slice_loss as slice_loss
     from autodiff_guide.pitfalls import diagnose as diagnose
     from autodiff_guide.pitfalls import explain as explain
     from autodiff_guide.tensors import describe as describe
     from autodiff_guide.tensors import preferred_device as preferred_device
+    from autodiff_guide.timing import compare as compare
 
 __version__ = "0.1.0"
 
@@ -29,11 +31,13 @@ _HOME = {
     "check_gradient": "gradcheck",
     "check_loss": "gradcheck",
     "check_module": "gradcheck",
+    "compare": "timing",
     "describe": "tensors",
     "diagnose": "pitfalls",
     "explain": "pitfalls",
     "minimize": "descent",
     "preferred_device": "tensors",
+    "slice_loss": "landscape",
     "trace": "graph",
 }
 _MODULES = (
@@ -43,11 +47,13 @@ _MODULES = (
     "flow",
     "gradcheck",
     "graph",
+    "landscape",
     "losses",
     "objectives",
     "pitfalls",
     "plotting",
     "tensors",
+    "timing",
 )
 
 __all__ = [*_HOME, *_MODULES]

@@ -32,9 +32,9 @@ class Table:
         return "\n".join([self.caption, *padded])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.headers)
+        head = "".join(_heading(cell, "col") for cell in self.headers)
         body = "".join(
-            f'<tr><th scope="row">{escape(first)}</th>'
+            f"<tr>{_heading(first, 'row')}"
             + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
             + "</tr>"
             for first, *rest in self.rows
@@ -44,3 +44,8 @@ class Table:
             f"<table><caption>{escape(self.caption)}</caption>"
             f"{thead}<tbody>{body}</tbody></table>"
         )
+
+
+def _heading(cell: str, scope: str) -> str:
+    """Return a heading's HTML; a cell without words heads nothing."""
+    return f'<th scope="{scope}">{escape(cell)}</th>' if cell else "<td></td>"

@@ -43,3 +43,9 @@ def require_like(name: str, value: object, like: Tensor, role: str) -> None:
             f"{name}: expected shape {tuple(like.shape)} and {like.dtype}, as the "
             f"{role}, got {tuple(tensor.shape)} and {tensor.dtype}"
         )
+
+
+def require_count(count: int) -> None:
+    """Raise ``ValueError`` unless `count` is positive."""
+    if count < 1:
+        raise ValueError(f"count: expected at least 1, got {count}")

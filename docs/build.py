@@ -8,11 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from sphinx.cmd.build import main as sphinx_build
-
 DOCS = Path(__file__).resolve().parent
 SITE = DOCS / "_build" / "html"
-MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute", "pitfalls")
 
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_ext")]
 
@@ -21,13 +18,23 @@ import provenance  # noqa: E402 - it lives among the extensions
 
 def build(quick: bool) -> int:
     """Build what is needed and return Sphinx's exit status."""
-    now = provenance.now()
-    if not quick or now != provenance.read():
-        for name in MADE:
+    before, now, sources = provenance.read(), provenance.now(), provenance.sources()
+    if quick and before == {**now, "sources": sources}:
+        print("Nothing has changed since the last build.")
+        return 0
+    if not quick or not now.items() <= before.items():
+        for name in provenance.MADE:
             shutil.rmtree(DOCS / name, ignore_errors=True)
-        provenance.write(now)
+    provenance.write(now)
+    # without it the theme, in a build that fails early, writes a file of this name
+    (SITE / "_static").mkdir(parents=True, exist_ok=True)
+    from sphinx.cmd.build import main as sphinx_build
+
     strict = [] if quick else ["-W", "--keep-going"]
-    return sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
+    status = sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
+    if status == 0:
+        provenance.write({**now, "sources": sources})
+    return status
 
 
 if __name__ == "__main__":

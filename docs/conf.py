@@ -119,13 +119,16 @@ sphinx_gallery_conf = {
     "examples_dirs": "../gallery",
     "gallery_dirs": "auto_gallery",
     "filename_pattern": "plot_",
+    "thumbnail_size": (320, 224),
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "gen_modules/backreferences",
     "doc_module": ("autodiff_guide",),
     "image_scrapers": ("gallery_figures.scraper",),
     "reset_modules": ("matplotlib", "gallery_figures.reset"),
     "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib\.|Backward|builtins\.(list|tuple|function)",
+    "ignore_repr_types": (
+        r"matplotlib\.|Backward|torch\._C\.Generator|builtins\.(list|tuple|function)"
+    ),
     "show_signature": False,
     "write_computation_times": False,
     "download_all_examples": True,

@@ -5,16 +5,24 @@ who do not see it; numbers along an axis need a name.
 """
 
 import json
+import re
 import runpy
 import sys
 import time
 
 import matplotlib.pyplot as plt
 
+NOT_DIGITS = re.compile(r"\\[a-z]+|[-−+.,e${}^\s]")
+
+
+def is_number(text):
+    """Return whether a tick says a number, also as 10² in TeX, and no word."""
+    return NOT_DIGITS.sub("", text).isdigit()
+
 
 def has_numbers(axis):
-    labels = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_visible()]
-    return axis.get_visible() and any(any(map(str.isdigit, label)) for label in labels)
+    ticks = axis.get_ticklabels() if axis.get_visible() else []
+    return any(tick.get_visible() and is_number(tick.get_text()) for tick in ticks)
 
 
 def unnamed(figure, direction):

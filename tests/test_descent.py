@@ -132,8 +132,8 @@ def test_each_start_stops_by_itself(stops, lr, steps, size, seed):
 
 
 def test_chunks_on_a_cpu_fit_its_cache():
-    assert loop._size(torch.zeros(2)) == 64
-    assert loop._size(torch.zeros(10_000, 2)) == 6
+    assert loop._size(torch.zeros(2)) == 256
+    assert loop._size(torch.zeros(10_000, 2)) == 13
     assert loop._size(torch.zeros(10**6, 2)) == 4
     assert loop._size(torch.zeros(10**6, 2, device="meta")) == 64
 
@@ -354,6 +354,24 @@ def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
     eager = minimize(fn, start, rule, **given)
     torch.testing.assert_close(compiled.points, eager.points, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(compiled.values, eager.values, rtol=1e-9, atol=1e-12)
+
+
+def test_compiling_again_and_again_is_allowed(monkeypatch):
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 1)
+    start, rule = row(0.5), GradientDescent(0.1)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for power in (2, 3, 4):
+            found = minimize(
+                lambda x, power=power: (x**power).sum(),
+                start,
+                rule,
+                steps=1,
+                compile=True,
+            )
+            first = 0.5 - 0.1 * power * 0.5 ** (power - 1)
+            assert float(found.points[1]) == pytest.approx(first)
 
 
 @pytest.mark.parametrize(

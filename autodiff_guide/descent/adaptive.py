@@ -135,10 +135,12 @@ class Adam(GradientRule):
     r"""Momentum over RMSprop, both corrected for having started at zero.
 
     .. math::
+       \begin{aligned}
        m_{t+1} &= \beta_1 m_t + (1 - \beta_1)\, g_t, \qquad
        s_{t+1} = \beta_2 s_t + (1 - \beta_2)\, g_t^2 \\
        x_{t+1} &= x_t - \frac{\eta}{1 - \beta_1^{t+1}}\,
        \frac{m_{t+1}}{\sqrt{s_{t+1} / (1 - \beta_2^{t+1})} + \epsilon}
+       \end{aligned}
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from autodiff_guide.descent.rules import GradientRule, Rate, State
 Advance: TypeAlias = Callable[[int, At, State], tuple[At, State]]
 RateAt: TypeAlias = Callable[[int], float | Tensor]
 
+_FIRST = 8  # steps before the first look
 _RUN = 32  # steps in one compiled call
 
 
@@ -41,15 +42,18 @@ def rate_at(lr: Rate, point: Tensor) -> RateAt:
 def eager_blocks(
     advance: Advance, at: At, state: State, steps: range, size: int
 ) -> Iterator[At]:
-    """Yield `size` rows at a time, one row for each of `steps`.
+    """Yield one row for each of `steps`: `_FIRST` at a time, then more, up to `size`.
 
-    When a step fails or is interrupted, the rows before it are yielded first: the
-    starts that still run decide whether the failure matters.
+    So what is run past a stop is never much more than what was run before it. When a
+    step fails or is interrupted, the rows before it are yielded first: the starts that
+    still run decide whether the failure matters.
     """
-    for first in steps[::size]:
+    begin, together = steps.start, min(_FIRST, size)
+    while begin < steps.stop:
+        end = min(begin + together, steps.stop)
         rows: list[At] = []
         try:
-            for t in range(first, min(first + size, steps.stop)):
+            for t in range(begin, end):
                 at, state = advance(t, at, state)
                 rows.append(at)
         except BaseException:
@@ -57,6 +61,7 @@ def eager_blocks(
                 yield stack(rows)
             raise
         yield stack(rows)
+        begin, together = end, min(2 * together, size)
 
 
 def compiled_blocks(

@@ -170,7 +170,7 @@ def _size(point: Tensor) -> int:
     """Return how many steps to take between looks: rows that fit the cache of a CPU."""
     if point.device.type != "cpu":
         return 64
-    return max(4, min(64, 2**17 // point.numel()))
+    return max(4, min(256, 2**18 // point.numel()))
 
 
 def _follow(

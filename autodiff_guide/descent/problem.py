@@ -64,7 +64,7 @@ class Problem:
                 return At(point, self.values(point), self.gradient(point))
         leaf = point.detach().requires_grad_()
         value = self.values(leaf)
-        (gradient,) = torch.autograd.grad(value, leaf, self._ones)
+        (gradient,) = torch.autograd.grad((value,), (leaf,), self._ones)
         return At(point, value.detach(), gradient)
 
     def hessian(self, point: Tensor) -> Tensor:

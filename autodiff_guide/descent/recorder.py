@@ -87,10 +87,10 @@ class Recorder:
         self._codes[stalled] = _CODE[Status.STALLED]
 
     def add(self, points: Tensor, values: Tensor, gradients: Tensor) -> bool:
-        """Append k rows; return whether every start has stopped."""
+        """Append k rows, using them up; return whether every start has stopped."""
         k = len(points)
         size, n = self._points.shape[1:]
-        norms = (gradients * gradients).sum(-1).sqrt_().view(k, size)
+        norms = gradients.mul_(gradients).sum(-1).sqrt_().view(k, size)
         points, values = points.reshape(k, size, n), values.view(k, size)
         moves = None
         if self._stops.step_below is not None:

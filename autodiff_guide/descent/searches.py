@@ -88,7 +88,7 @@ class Backtracking(SearchRule):
         for _ in range(_TRIALS):
             trial = problem.at(at.point - length.unsqueeze(-1) * at.gradient)
             enough = trial.value <= at.value - self.c * length * square
-            found = searching & enough & _finite(trial)
+            found = searching & enough & _lower(trial, at) & _finite(trial)
             best = _choose(found, trial, best)
             searching = searching & ~found
             if not bool(searching.any()):
@@ -166,7 +166,8 @@ def _weak_wolfe(
         if not bool(searching.any()):
             break
         trial = problem.at(at.point + length.unsqueeze(-1) * direction)
-        fallen = (trial.value <= at.value + 1e-4 * length * slope) & _finite(trial)
+        enough = trial.value <= at.value + 1e-4 * length * slope
+        fallen = enough & _lower(trial, at) & _finite(trial)
         risen = _dot(trial.gradient, direction) >= 0.9 * slope
         met = searching & fallen & risen
         best = _choose(
@@ -266,6 +267,12 @@ def _choose(mask: Tensor, new: At, old: At) -> At:
 
 def _still(at: At, new: At) -> Tensor:
     return (at.point == new.point).all(-1)
+
+
+def _lower(new: At, old: At) -> Tensor:
+    """Return where the value fell; where rounding hides that, the gradient must."""
+    flatter = _dot(new.gradient, new.gradient) < _dot(old.gradient, old.gradient)
+    return (new.value < old.value) | ((new.value == old.value) & flatter)
 
 
 def _finite(at: At) -> Tensor:

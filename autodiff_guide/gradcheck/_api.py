@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,9 +36,9 @@ def check_gradient(
     .. math:: (J^T v)^T u \;=\; v^T (J u)
         \;\approx\; v^T \, \frac{f(x + h u) - f(x - h u)}{2 h},
 
-    autograd on the left, differences on the right. The error bar is measured: truncation
-    from two step sizes, rounding from the size of the values. What disagrees is looked
-    at on a ladder of steps, then column by column, and named.
+    autograd on the left, differences on the right. The error bar is measured:
+    truncation from two step sizes, rounding from the size of the values. What
+    disagrees is looked at on a ladder of steps, then column by column, and named.
 
     Parameters
     ----------
@@ -202,6 +202,8 @@ def _check(
         autograd = Check(Map(fn, inputs, wrt), names, settings).run()
         if gradient is None:
             return autograd
+        point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
+        _gradients(gradient(*point), [point[i] for i in wrt])
         by_hand = with_gradient(fn, gradient, wrt)
         report = Check(Map(by_hand, inputs, wrt), names, settings).run()
     unusable = (
@@ -210,7 +212,8 @@ def _check(
     if report and unusable:
         return replace(
             autograd,
-            sentence=f"the gradient by hand agrees, autograd's does not: {autograd.sentence}",
+            sentence="the gradient by hand agrees, autograd's does not: "
+            + autograd.sentence,
             autograd=autograd,
         )
     return replace(report, autograd=autograd)
@@ -221,7 +224,7 @@ def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Funct
 
     class ByHand(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Tensor:  # type: ignore[override]
+        def forward(ctx: Any, *inputs: Any) -> Tensor:
             ctx.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
             return _sum(fn(*ctx.inputs))
 
@@ -237,7 +240,7 @@ def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Funct
 
     def summed(*inputs: object) -> Tensor:
         if torch.is_grad_enabled():
-            value: Tensor = ByHand.apply(*inputs)
+            value: Tensor = ByHand.apply(*inputs)  # type: ignore[no-untyped-call]
             return value
         return _sum(fn(*inputs))
 
@@ -248,13 +251,13 @@ def _sum(value: object) -> Tensor:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         got = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(
-            f"fn: expected a real tensor, got {got}; a gradient by hand is the gradient "
-            "of fn(*inputs).sum()"
+            f"fn: expected a real tensor, got {got}; a gradient by hand is the "
+            "gradient of fn(*inputs).sum()"
         )
     return value.sum()
 
 
-def _gradients(found: object, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
     """Return what `gradient` returned, if it is one tensor for each input."""
     given = found if isinstance(found, tuple | list) else (found,)
     got = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given]
@@ -306,8 +309,8 @@ def _chosen(inputs: Sequence[object], wrt: int | Sequence[int] | None) -> list[i
     for i in positions:
         if i not in able:
             raise TypeError(
-                f"wrt: expected input {i} to be a floating-point or complex tensor, got "
-                f"{_describe(inputs[i])}"
+                f"wrt: expected input {i} to be a floating-point or complex tensor, "
+                f"got {_describe(inputs[i])}"
             )
     return positions
 
@@ -318,6 +321,3 @@ def _requires_grad(x: object) -> bool:
 
 def _describe(x: object) -> str:
     return f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
-
-
-Loss = Callable[..., object]

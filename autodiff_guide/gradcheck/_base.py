@@ -1,4 +1,4 @@
-"""Before any difference is taken: is there one function here, and one backward?"""
+"""Before any difference is taken: one function, and one backward."""
 
 from __future__ import annotations
 
@@ -171,8 +171,9 @@ def repeat_pullback(
         raise ConclusionError(
             "fail",
             ("backward-nondeterministic",),
-            f"two backward passes with the same grad_output differ by {difference:.3g}: "
-            "the backward changes its saved tensors, keeps a state, or is random",
+            "two backward passes with the same grad_output differ by "
+            f"{difference:.3g}: the backward changes its saved tensors, keeps a state, "
+            "or is random",
         )
 
 

@@ -46,7 +46,7 @@ class _WatchPrecision(TorchDispatchMode):
     """Notes the first operation whose result is less precise than `eps`."""
 
     def __init__(self, eps: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.eps = eps
         self.found: tuple[str, float] | None = None
 
@@ -64,18 +64,20 @@ class _WatchPrecision(TorchDispatchMode):
 
 def find_detachment(problem: Map) -> str | None:
     """Return what cuts a value that needs a gradient off from the graph of `fn`."""
-    with _WatchCuts() as watch:
+    watch = _WatchCuts()
+    with watch:
         _, outputs = problem.graph()
-    if watch.found is None and watch.without_grad:
-        # A custom Function runs its forward without grad, too, and that is right.
-        if not any(isinstance(node, BackwardCFunction) for node in _nodes(outputs)):
-            return "torch.no_grad"
+    # A custom Function runs its forward without grad, too, and that is right.
+    custom = any(isinstance(node, BackwardCFunction) for node in _nodes(outputs))
+    if watch.found is None and watch.without_grad and not custom:
+        return "torch.no_grad"
     return watch.found
 
 
 def find_low_precision(problem: Map) -> tuple[str, float] | None:
     """Return an operation, forward or backward, below the inputs' precision."""
-    with _WatchPrecision(problem.eps) as watch:
+    watch = _WatchPrecision(problem.eps)
+    with watch:
         graph = problem.graph()
         v = problem.x.new_ones(1, sum(y.numel() for y in graph[1]))
         problem.pullback(graph, v)

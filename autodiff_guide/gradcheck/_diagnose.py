@@ -14,6 +14,8 @@ from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
+# Findings of one number for all elements, which no rule of the chain adds to.
+CONSTANT = ("sign", "factor", "reduction")
 
 
 def diagnose(
@@ -61,7 +63,10 @@ def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
         findings.insert(0 if first else 1, swapped)
     if not findings:
         return _mismatch(block)
-    return tuple(kind for kinds, _ in findings for kind in kinds), findings[0][1]
+    kinds = tuple(kind for kinds, _ in findings for kind in kinds)
+    if kinds[0] in CONSTANT:
+        kinds = tuple(kind for kind in kinds if kind != "chain")
+    return kinds, findings[0][1]
 
 
 def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
@@ -69,8 +74,8 @@ def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
     column, output, left, right = kink
     yours = float(evidence.yours[column, output])
     return ("kink",), (
-        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; yours, "
-        f"{yours:.6g}, does not lie between them"
+        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; "
+        f"yours, {yours:.6g}, does not lie between them"
     )
 
 
@@ -90,9 +95,9 @@ def _swapped(block: Block, wrong: list[Block]) -> Finding | None:
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of inputs {first} and {second} are swapped, each equals "
-                "the numeric gradient of the other: check the order in which backward "
-                "returns them"
+                f"the gradients of inputs {first} and {second} are swapped, each "
+                "equals the numeric gradient of the other: check the order in which "
+                "backward returns them"
             )
     return None
 
@@ -110,6 +115,6 @@ def _mismatch(block: Block) -> Finding:
     cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
     return ("mismatch",), (
         f"your gradient{block.where} differs at {int(block.wrong.sum())} of "
-        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a term "
-        "is missing or wrong"
+        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a "
+        "term is missing or wrong"
     )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base, examine, outputs_alone
+from autodiff_guide.gradcheck._clues import find_low_precision
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._ladder import first_steps, ladder
@@ -48,8 +49,8 @@ STRICT = ("vacuous", "kink")
 
 NOTHING = "nothing was tested"
 NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: is "
-    "grad_output multiplied in? is it clipped?"
+    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
+    "is grad_output multiplied in? is it clipped?"
 )
 DETACHED = (
     "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
@@ -59,8 +60,8 @@ NO_DEPENDENCE = (
     "no output changes with {}, and the gradient is zero: unused, or a flat region"
 )
 LOW = (
-    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in lower "
-    "precision inside (float32 is 6e-08), or is very ill-conditioned"
+    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in "
+    "lower precision inside{}, or is very ill-conditioned"
 )
 STAIRCASE = (
     "the function is a staircase in {} elements (quantised, or of low precision): the "
@@ -137,7 +138,7 @@ class Check:
         if partial and seen.disagree and not evidence.failed:
             found = bisect(problem, base, self.generator, budget)
             if found:
-                columns = torch.cat([columns, columns.new_tensor(found)]).unique()
+                columns = columns.new_tensor(sorted({*columns.tolist(), *found}))
                 evidence = localise(problem, base, columns, budget)
         self.localised, self.evidence = problem, evidence
         if not linear:
@@ -203,13 +204,13 @@ class Check:
 
     def _screen_remarks(self, seen: Screen, base: Base) -> Remarks:
         """Return what a passing screen should mention."""
-        remarks = list(base.remarks)
+        remarks = self._noise_remarks(seen.noise, 0) + base.remarks
         if seen.kinked:
             remarks.append(
                 (
                     "kink",
-                    "the point is on a kink: the slopes on both sides differ, and yours "
-                    "is their mean",
+                    "the point is on a kink: the slopes on both sides differ, and "
+                    "yours is their mean",
                 )
             )
         if seen.detached:
@@ -221,9 +222,19 @@ class Check:
         elif seen.silent:
             silent = ", ".join(self.names[k] for k in seen.silent)
             remarks.append(("no-dependence", NO_DEPENDENCE.format(silent)))
-        if seen.noise > LOW_PRECISION * self.problem.eps:
-            remarks.append(("low-precision", LOW.format(seen.noise, self.problem.eps)))
         return remarks
+
+    def _noise_remarks(self, noise: float, stairs: int) -> Remarks:
+        """Return whether f is rough: of low precision inside, or a staircase."""
+        eps = self.problem.eps
+        rough = noise > LOW_PRECISION * eps
+        cast = find_low_precision(self.problem) if rough or stairs else None
+        if stairs and cast is None:
+            return [("staircase", STAIRCASE.format(stairs))]
+        if rough or cast:
+            inside = f" ({cast[0]})" if cast else ""
+            return [("low-precision", LOW.format(noise, eps, inside))]
+        return []
 
     def _settled(
         self, seen: Screen, base: Base, evidence: Evidence, partial: bool
@@ -231,18 +242,16 @@ class Check:
         """Return the report on columns that hold nothing wrong."""
         if seen.disagree and not partial:
             self._backward_precision(seen, base, evidence)
-        seen.noise = max(seen.noise, evidence.noise)
         unresolved = evidence.count(Status.UNRESOLVED)
         kinks = evidence.count(Status.KINK)
         edges = evidence.count(Status.EDGE)
-        stairs = evidence.count(Status.STAIRCASE)
-        seen.kinked &= kinks > 0
-        remarks = [r for r in self._screen_remarks(seen, base) if r[0] != "vacuous"]
+        skip = ("vacuous", "kink")
+        noise, seen.noise = max(seen.noise, evidence.noise), 0.0
+        remarks = [r for r in self._screen_remarks(seen, base) if r[0] not in skip]
+        rough = self._noise_remarks(noise, evidence.stairs)
+        remarks = rough + remarks
         if kinks:
-            remarks = [r for r in remarks if r[0] != "kink"]
             remarks.insert(0, ("kink", self._kink_sentence(evidence, kinks)))
-        if stairs:
-            remarks.append(("staircase", STAIRCASE.format(stairs)))
         if edges:
             remarks.append(
                 (
@@ -254,6 +263,11 @@ class Check:
         flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
         if not bool(evidence.yours.any()) and flat:
             remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
+        if unresolved and _looks_zero(evidence):
+            remarks.append(
+                ("vacuous", f"every derivative is within noise of zero: {NOTHING}")
+            )
+            unresolved = 0
         if not unresolved:
             return self._passed(remarks)
         noisy = any(kind == "low-precision" for kind, _ in remarks)
@@ -274,9 +288,9 @@ class Check:
         element = int(evidence.columns[column])
         k, index = self.localised.locate(element)
         return (
-            f"{kinks} elements sit on a kink, such as {self.names[k]}{list(index)}: the "
-            f"slope is {left:.6g} on the left, {right:.6g} on the right, and yours, "
-            f"{float(evidence.yours[column, output]):.6g}, is allowed"
+            f"{kinks} elements sit on a kink, such as {self.names[k]}{list(index)}: "
+            f"the slope is {left:.6g} on the left, {right:.6g} on the right, and "
+            f"yours, {float(evidence.yours[column, output]):.6g}, is allowed"
         )
 
     def _backward_precision(self, seen: Screen, base: Base, evidence: Evidence) -> None:
@@ -293,7 +307,7 @@ class Check:
         )
         slack += 20 * eps * (V.abs() @ evidence.yours.abs().T)
         slack += 100 * eps * float(expected.abs().nan_to_num(0, 0, 0).max())
-        over = (A - expected).abs() > slack
+        over = ((A - expected).abs() > slack) & (expected != 0)
         if bool(over.any()) and bool(torch.isfinite(expected).all()):
             error = ((A - expected) / expected).abs()[over].max()
             raise ConclusionError(
@@ -329,7 +343,7 @@ class Check:
         remarks: tuple[str, ...] = (),
     ) -> GradientReport:
         seen, problem = self.screen, self.problem
-        steps = first_steps(problem.eps)
+        steps: tuple[float, ...] = first_steps(problem.eps)
         if seen is not None and seen.suspicious:
             steps = (*steps, *ladder(problem.eps))
         return GradientReport(
@@ -357,3 +371,11 @@ class Check:
         if self.evidence is not None:
             return element_comparison(self.localised, self.evidence, self.names)
         return probe_comparison(self.screen) if self.screen is not None else None
+
+
+def _looks_zero(evidence: Evidence) -> bool:
+    """Return whether what could not be resolved is zero on both sides, within bars."""
+    open_ones = evidence.status == Status.UNRESOLVED
+    bar = evidence.bar[open_ones]
+    small = (evidence.numeric[open_ones].abs() <= bar).all()
+    return bool(small & (evidence.yours.abs().max() <= bar.max()))

@@ -8,7 +8,8 @@ KINDS: Mapping[str, str] = {
     "agree": "Autograd and central differences agree within the error bars.",
     "sign": "The gradient is -1 times the numeric one.",
     "factor": "The gradient is a constant times the numeric one, such as 2 or 1/2.",
-    "reduction": "The constant is a size: a mean was taken for a sum, or a sum for a mean.",
+    "reduction": "The constant is a size: a mean was taken for a sum, or a sum for a "
+    "mean.",
     "transposed": "The gradient is the transpose of the right one.",
     "shift": "The gradient belongs to the neighbouring index.",
     "swapped": "The gradients of two inputs stand in each other's place.",
@@ -24,14 +25,18 @@ KINDS: Mapping[str, str] = {
     "mismatch": "The gradient is wrong, in no pattern that we know.",
     "nonfinite": "The gradient, or the function, is NaN or infinite.",
     "kink": "The slopes on the left and on the right differ at this point.",
-    "staircase": "The function is flat between jumps: its slope is 0 or that of the stairs.",
+    "staircase": "The function is flat between jumps: its slope is 0 or that of the "
+    "stairs.",
     "nondeterministic": "Two evaluations at one point return two values.",
     "backward-nondeterministic": "Two backward passes return two gradients.",
-    "low-precision": "Values or gradients are computed in less precision than the inputs.",
-    "step": "The function is flat here, the gradient is not: a straight-through gradient.",
+    "low-precision": "Values or gradients are computed in less precision than the "
+    "inputs.",
+    "step": "The function is flat here, the gradient is not: a straight-through "
+    "gradient.",
     "flip": "The gradient is reversed along a dimension.",
     "inplace": "The function or its backward overwrites what it still needs.",
     "not-linear": "The backward is not linear in the incoming gradient, or forgets it.",
-    "no-dependence": "The output does not change with an input, and its gradient is zero.",
+    "no-dependence": "The output does not change with an input, and its gradient is "
+    "zero.",
     "vacuous": "Every derivative is zero, or there is none: nothing was tested.",
 }

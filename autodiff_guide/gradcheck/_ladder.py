@@ -13,7 +13,7 @@ LEVELS = 12
 
 
 def scales(problem: Map) -> Tensor:
-    """Return max(\\|x\\|, typical \\|x\\|) for each element: what steps are relative to."""
+    """Return what steps are relative to: each size, raised to a typical one."""
     size = problem.x.abs()
     if problem.movable is not None:
         size = size.where(problem.movable, 0.0)
@@ -53,16 +53,22 @@ def fine_ladder(eps: float) -> list[float]:
 def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
     """Return d, close to step * scale, with x + d and x - d exact in x's precision.
 
-    ``(|x| + d) - |x|`` is the part of d that survives being added to x. Shape (H, n).
+    The shape is (H, n) for H steps.
     """
     sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
-    pieces = []
-    wanted = problem.pieces(sizes[:, None] * scale)
-    for x, d in zip(problem.points, wanted, strict=True):
-        size = x.reshape(-1).abs()
-        pieces.append(((size + d.to(x.dtype)) - size).to(torch.float64))
-    exact = torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+    wanted = sizes[:, None] * scale
+    if all(x.dtype == torch.float64 for x in problem.points):
+        exact = _surviving(problem.x, wanted)
+    else:
+        pieces = zip(problem.points, problem.pieces(wanted), strict=True)
+        exact = torch.cat([_surviving(x.reshape(-1), d) for x, d in pieces], 1)
     return exact if problem.movable is None else exact.where(problem.movable, 0.0)
+
+
+def _surviving(x: Tensor, d: Tensor) -> Tensor:
+    """Return the part of d that survives being added to x in x's precision."""
+    size = x.abs()
+    return ((size + d.to(x.dtype)) - size).to(torch.float64)
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

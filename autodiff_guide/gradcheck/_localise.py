@@ -18,10 +18,13 @@ from autodiff_guide.gradcheck._ladder import (
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
+    LARGEST_ROUNDING,
+    ROUNDINGS,
     RTOL,
     Status,
     Tolerance,
     Values,
+    blunt,
     classify,
     measure,
 )
@@ -49,6 +52,8 @@ class Evidence:
         (column position, output, left slope, right slope) of the clearest kink.
     noise : float
         Relative noise of f above rounding; 0 if there is none.
+    stairs : int
+        How many elements move in jumps.
     """
 
     columns: Tensor
@@ -58,6 +63,7 @@ class Evidence:
     status: Tensor
     kink: tuple[int, int, float, float] | None = None
     noise: float = 0.0
+    stairs: int = 0
 
     def count(self, status: Status) -> int:
         """Return how many elements have this status."""
@@ -87,7 +93,7 @@ def move_columns(
         mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
         row = problem.bytes_per_evaluation + 2 * x.numel() * x.element_size() + 16 * m
         chunk = max(1, int(max_memory / row / 2 / H))
-        for here in mine.split(chunk) if len(mine) else ():
+        for here in torch.split(mine, chunk) if len(mine) else ():
             c = len(here)
             local = columns[here] - start
             flat = x.reshape(-1)
@@ -116,7 +122,7 @@ def jacobian_columns(
     chunk = max(
         1, int(max_memory / (24 * (problem.n + m) + problem.bytes_per_evaluation))
     )
-    for rows in torch.arange(m, device=problem.device).split(chunk):
+    for rows in torch.split(torch.arange(m, device=problem.device), chunk):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
         yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
@@ -124,7 +130,7 @@ def jacobian_columns(
 
 
 def localise(problem: Map, base: Base, columns: Tensor, max_memory: int) -> Evidence:
-    """Compare whole columns: two steps for all of them, a ladder where that is short."""
+    """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
     yours = jacobian_columns(problem, base, columns, max_memory)
     values = move_columns(
         problem, columns, list(first_steps(problem.eps)), base.scale, max_memory
@@ -137,7 +143,8 @@ def localise(problem: Map, base: Base, columns: Tensor, max_memory: int) -> Evid
     off = off.nan_to_num(math.inf).where(~settled, 0.0).amax(1)
     order = open_columns[torch.argsort(off[open_columns], descending=True)]
     per_column = 8 * problem.output_size * len(ladder(problem.eps)) * 12
-    for block in order.split(max(1, min(BLOCK, max_memory // per_column))):
+    size = max(1, min(BLOCK, max_memory // per_column))
+    for block in torch.split(order, size):
         _judge_block(problem, base, evidence, block, settled, tolerance, max_memory)
         if evidence.failed:
             break
@@ -162,10 +169,13 @@ def _first_look(
     )
     row = shown.amax(0)
     visible = eps ** (-1 / 3) * rounding / base.scale[columns][:, None]
-    around = 50 * eps * torch.maximum(row, shown.amax(1, keepdim=True)) + 1e-12 * row
+    nearby = torch.maximum(row, shown.amax(1, keepdim=True))
+    around = min(ROUNDINGS * eps, LARGEST_ROUNDING) * nearby + 1e-12 * row
     tolerance = Tolerance(row, around + 0.1 * visible, visible)
     agree = (yours - numeric).abs() <= 3 * bar + RTOL * shown + tolerance.around
-    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible
+    sharp = bar <= 1e-4 * shown + 1e-6 * row + visible.clamp_max(
+        blunt(eps) * row.amax()
+    )
     settled = finite & agree & sharp
     if base.checked is not None:
         settled |= ~base.checked
@@ -202,7 +212,9 @@ def _judge_block(
             again = block
         if not len(again):
             continue
-        values = move_columns(problem, evidence.columns[again], steps, scale, max_memory)
+        values = move_columns(
+            problem, evidence.columns[again], steps, scale, max_memory
+        )
         slopes = measure(problem, base, values, steps)
         here = Tolerance(
             tolerance.row, tolerance.around[again], tolerance.visible[again]
@@ -216,6 +228,7 @@ def _judge_block(
         evidence.bar[again] = torch.where(judged, bar, evidence.bar[again])
         if steps is coarse:
             evidence.noise = max(evidence.noise, slopes.relative_noise)
+            evidence.stairs += int(slopes.staircase.sum())
         kinks = judged & ((status == Status.KINK) | (status == Status.BAD_KINK))
         if evidence.kink is None and bool(kinks.any()):
             worst = int((status * kinks).flatten().argmax())

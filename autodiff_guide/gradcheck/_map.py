@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class UnusableOutputError(TypeError):
 
 
 class Map:
-    """The function `fn` of the inputs `wrt`, as :math:`f: R^n \\to R^m` in float64.
+    r"""The function `fn` of the inputs `wrt`, as :math:`f: R^n \to R^m` in float64.
 
     Complex tensors are seen as pairs of real numbers. Points and values are float64
     vectors, whatever the precision of `fn`; `eps` is the precision of its inputs.
@@ -74,7 +75,8 @@ class Map:
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each flat and real."""
         kept = real_outputs(self.fn(*self.arguments(reals)))
-        self.output_shapes = [tuple(y.shape) for y in kept]
+        if not self.output_shapes:
+            self.output_shapes = [tuple(y.shape) for y in kept]
         return [y.reshape(-1) for y in kept]
 
     def summed(self, weights: Tensor) -> Map:
@@ -98,11 +100,11 @@ class Map:
         if self.mode == "loop with grad":
             with torch.enable_grad():
                 leaves = [x.detach().clone().requires_grad_() for x in reals]
-                y = self._joined(*[leaf.clone() for leaf in leaves]).detach()
+                y = self._joined(*[leaf.clone() for leaf in leaves])
         else:
             with torch.no_grad():
                 y = self._joined(*reals)
-        return y.to(torch.float64)
+        return y.detach().to(torch.float64)
 
     def values(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
         """Return f at B points, shape (B, m); only the `batched` tensors have rows."""
@@ -131,7 +133,8 @@ class Map:
         dims = tuple(0 if b else None for b in batched)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            y = torch.func.vmap(self._joined, in_dims=dims)(*batch).to(torch.float64)
+            y = torch.func.vmap(self._joined, in_dims=dims)(*batch)
+        y = y.detach().to(torch.float64)
         self.evaluations += y.shape[0]
         if not self.verified:
             self._verify(y[-1], self._row(batch, batched, -1))
@@ -186,7 +189,7 @@ class Map:
         rows = cotangents.shape[0]
         self.pullbacks += rows
         sizes = [y.numel() for y in outputs]
-        pieces = cotangents.split(sizes, 1) if len(sizes) > 1 else (cotangents,)
+        pieces = torch.split(cotangents, sizes, 1)
         pairs = [
             (y, (v if batched else v[0]).to(y.dtype, copy=True))
             for y, v in zip(outputs, pieces, strict=True)
@@ -218,16 +221,10 @@ class Map:
             return [flat]
         return list(torch.split_with_sizes(flat, self.sizes, 1))
 
-    def unflatten(self, flat: Tensor) -> list[Tensor]:
-        """Cut (B, n) float64 rows into one (B, \\*shape) tensor per chosen input."""
-        return [
-            piece.reshape(flat.shape[0], *x.shape).to(x.dtype)
-            for piece, x in zip(self.pieces(flat), self.points, strict=True)
-        ]
-
     def measure_memory(self) -> None:
         """Count the bytes that one evaluation allocates."""
-        with _Allocations() as allocations:
+        allocations = _Allocations()  # type: ignore[no-untyped-call]
+        with allocations:
             self.value([x.clone() for x in self.points])
         self.bytes_per_evaluation = allocations.bytes
 
@@ -262,9 +259,9 @@ class _Allocations(TorchDispatchMode):
 
     bytes = 0
 
-    def __torch_dispatch__(  # type: ignore[no-untyped-def]
-        self, func, types, args=(), kwargs=None
-    ):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         for y in result if isinstance(result, tuple | list) else (result,):
             if isinstance(y, Tensor):
@@ -326,4 +323,4 @@ def _explain_output(result: object) -> str:
         got = f"{type(result).__name__} of {[type(y).__name__ for y in result]}"
     else:
         got = type(result).__name__
-    return f"fn: expected it to return a floating-point tensor or a tuple of them, got {got}"
+    return f"fn: expected a floating-point tensor, or a tuple of them, back; got {got}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ def check_module(
         ``loss(output)``, or ``loss(output, target)`` with the target as the last of
         `inputs`. Without it, the module's output itself is differentiated.
     wrt : {"parameters", "inputs", "both"}
-        What to differentiate by. Parameters that do not require a gradient are left out.
+        What to differentiate by. Parameters that do not require a gradient are
+        left out.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def check_module(
     takes_target = loss is not None and _required_arguments(loss) > 1
 
     def run(*values: object) -> object:
-        given = dict(zip(names, values, strict=False))
+        given: dict[str, Any] = dict(zip(names, values, strict=False))
         rest = values[len(names) :]
         features = rest[:-1] if takes_target else rest
         output = functional_call(twin, given, features)
@@ -105,8 +107,8 @@ def check_module(
     }[wrt]
     if not chosen:
         raise ValueError(
-            f"wrt: the module has no {wrt} to differentiate by; parameters must require "
-            "a gradient, inputs must be floating-point tensors"
+            f"wrt: the module has no {wrt} to differentiate by; parameters must "
+            "require a gradient, inputs must be floating-point tensors"
         )
     labels = [*names, *(f"input {k}" for k in range(len(arguments)))]
     everything = [*parameters.values(), *arguments]
@@ -154,8 +156,9 @@ def _name_layers(report: GradientReport, module: nn.Module) -> GradientReport:
     sentence = report.sentence
     if "nondeterministic" in report.kinds and random:
         sentence = (
-            f"{', '.join(random)}: random in training mode, so no two evaluations agree "
-            "and there is no derivative to check; call module.eval(), or set p to 0"
+            f"{', '.join(random)}: random in training mode, so no two evaluations "
+            "agree and there is no derivative to check; call module.eval(), or set p "
+            "to 0"
         )
     if norms:
         remarks = (

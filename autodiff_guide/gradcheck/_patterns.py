@@ -46,8 +46,8 @@ def detached(block: Block) -> Finding | None:
     if block.attached:
         return None
     return ("detached", "zero"), (
-        f"the output depends on the input{block.where}, but carries no gradient: it was "
-        "detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+        f"the output depends on the input{block.where}, but carries no gradient: it "
+        "was detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
     )
 
 
@@ -61,8 +61,9 @@ def nonfinite(block: Block) -> Finding | None:
         f"your gradient{block.where} is {float(block.yours[row, column])} at "
         f"{int(born.sum())} of {born.numel()} places, first at element "
         f"{block.index(int(block.elements[column]))}, where the input is "
-        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, log "
-        "or a division at 0; torch.where does not stop a NaN of the branch not taken)"
+        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, "
+        "log or a division at 0; torch.where does not stop a NaN of the branch not "
+        "taken)"
     )
 
 
@@ -71,9 +72,9 @@ def zero(block: Block) -> Finding | None:
     if bool(block.given.any()):
         return None
     return ("zero", "detached"), (
-        f"your gradient{block.where} is zero, the numeric one is not: is a branch detached "
-        "(.detach(), .data, .item(), no_grad, an integer cast), or does the backward "
-        "return None?"
+        f"your gradient{block.where} is zero, the numeric one is not: is a branch "
+        "detached (.detach(), .data, .item(), no_grad, an integer cast), or does the "
+        "backward return None?"
     )
 
 
@@ -137,8 +138,8 @@ def constant_factor(block: Block) -> Finding | None:
                 f"your gradient{where} is {text} times the numeric one everywhere"
                 f"{sign}{also}{half}"
             )
-    whole = max(abs(c), 1 / abs(c))
-    count = whole > 4.5 and abs(whole - round(whole)) <= exact * whole
+    times = max(abs(c), 1 / abs(c))
+    count = times > 4.5 and abs(times - round(times)) <= exact * times
     kinds = ("factor", "reduction") if count else ("factor",)
     return (*kinds, *signs), (
         f"your gradient{where} is {c:.6g} times the numeric one everywhere: a constant "
@@ -197,8 +198,8 @@ def inverted_mask(block: Block) -> Finding | None:
     if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.9:
         return None
     return ("mask",), (
-        f"your gradient{block.where} is zero exactly where the numeric one is not, and the "
-        "other way round: the mask is inverted"
+        f"your gradient{block.where} is zero exactly where the numeric one is not, and "
+        "the other way round: the mask is inverted"
     )
 
 
@@ -227,8 +228,8 @@ def offset(block: Block) -> Finding | None:
         if bool((per_row == 1).all()):
             hot = ", at one element of every row: a one-hot (target) term is missing"
     return ("offset", "localized"), (
-        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} of "
-        f"{wrong.numel()} elements{hot}"
+        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
+        f"of {wrong.numel()} elements{hot}"
     )
 
 
@@ -245,8 +246,9 @@ def broadcast(block: Block) -> Finding | None:
         right = ~wrong.transpose(0, d).reshape(size, -1).any(1)
         if size > 1 and int(right.sum()) == 1:
             return ("broadcast",), (
-                f"your gradient{block.where} holds only slice {int(right.int().argmax())} "
-                f"of output dim {d}: the sum over the broadcast dimension is missing"
+                f"your gradient{block.where} holds only slice "
+                f"{int(right.int().argmax())} of output dim {d}: the sum over the "
+                "broadcast dimension is missing"
             )
     return None
 
@@ -265,23 +267,23 @@ def diagonal(block: Block) -> Finding | None:
             if most:
                 return ("diagonal",), (
                     f"your Jacobian{block.where} is diagonal, the numeric one is not: "
-                    f"{int(missing.sum())} cross terms are missing (a normalisation that "
-                    "couples elements, or a statistic treated as a constant)"
+                    f"{int(missing.sum())} cross terms are missing (a normalisation "
+                    "that couples elements, or a statistic treated as a constant)"
                 )
-        elif not bool((missing & ~eye).any()) and not bool(extra.any()):
+        elif torch.equal(missing, block.moves & eye) and not bool(extra.any()):
             return ("diagonal",), (
                 f"your Jacobian{block.where} misses its diagonal: an element's own "
                 "contribution is left out (exclusive for inclusive?)"
             )
     wide = float(block.wrong.any(0)[block.live].double().mean()) > 0.5
-    if not bool(extra.any()) and wide:
-        if float(missing.sum()) >= 0.5 * float(block.wrong.sum()):
-            return ("diagonal",), (
-                f"your Jacobian{block.where} is zero at {int(missing.sum())} places where "
-                "the numeric one is not: cross terms are missing (a coupling, or a "
-                "statistic treated as a constant)"
-            )
-    return None
+    most = float(missing.sum()) >= 0.5 * float(block.wrong.sum())
+    if not (wide and most) or bool(extra.any()):
+        return None
+    return ("diagonal",), (
+        f"your Jacobian{block.where} is zero at {int(missing.sum())} places where the "
+        "numeric one is not: cross terms are missing (a coupling, or a statistic "
+        "treated as a constant)"
+    )
 
 
 def localized(block: Block) -> Finding | None:
@@ -304,8 +306,8 @@ def localized(block: Block) -> Finding | None:
         )
         if condition:
             return ("localized",), (
-                f"{head} where {condition} ({bad} of {live} elements){there}: one branch "
-                "of the function has a wrong derivative"
+                f"{head} where {condition} ({bad} of {live} elements){there}: one "
+                "branch of the function has a wrong derivative"
             )
     border = _border(block, wrong)
     if border:

@@ -16,7 +16,7 @@ def rearranged(block: Block) -> Finding | None:
     if not block.full or math.prod(osh) != len(block.numeric):
         return None
     N, A, slack = (
-        t.reshape(*osh, *ish) for t in (block.numeric, block.yours, block.slack)
+        t.reshape((*osh, *ish)) for t in (block.numeric, block.yours, block.slack)
     )
     first, dims = len(osh), len(osh) + len(ish)
     for d, e in itertools.combinations(range(dims), 2):
@@ -26,7 +26,8 @@ def rearranged(block: Block) -> Finding | None:
         order[d], order[e] = order[e], order[d]
         if close(A, N.permute(order), slack + slack.permute(order)):
             what = (
-                f"the transpose of the numeric one (output dim {d}, input dim {e - first})"
+                f"the transpose of the numeric one (output dim {d}, input dim "
+                f"{e - first})"
                 if d < first
                 else f"transposed (input dims {d - first} and {e - first} are swapped)"
             )
@@ -38,8 +39,8 @@ def rearranged(block: Block) -> Finding | None:
         block.yours, block.numeric.T, block.slack + block.slack.T
     ):
         return ("transposed", "flip"), (
-            f"your Jacobian{block.where} is the transpose of the numeric one: a kernel is "
-            "used without its flip, or a matrix without .T"
+            f"your Jacobian{block.where} is the transpose of the numeric one: a kernel "
+            "is used without its flip, or a matrix without .T"
         )
     folded = _folded_transpose(block)
     if folded:
@@ -52,8 +53,8 @@ def rearranged(block: Block) -> Finding | None:
             whole = close(A, N.roll(k, dim), slack + slack.roll(k, dim))
             if whole or _shifted_inside(A, N, slack, k, dim):
                 return ("shift",), (
-                    f"your gradient{block.where} is shifted by {k:+d} along dim {e}: an "
-                    "off-by-one index"
+                    f"your gradient{block.where} is shifted by {k:+d} along dim {e}: "
+                    "an off-by-one index"
                 )
     return _flipped(block, A, N, slack, first)
 
@@ -67,8 +68,8 @@ def _flipped(
             if close(A, N.flip(dims), slack + slack.flip(dims)):
                 names = ", ".join(str(d - first) for d in dims)
                 return ("flip",), (
-                    f"your gradient{block.where} is reversed along dim {names}: a flip is "
-                    "missing, or one too many"
+                    f"your gradient{block.where} is reversed along dim {names}: a flip "
+                    "is missing, or one too many"
                 )
     return None
 
@@ -99,7 +100,6 @@ def _folded_transpose(block: Block) -> Finding | None:
     if not close(block.yours, moved, block.slack + slack):
         return None
     return ("transposed",), (
-        f"your gradient{block.where} is transposed and reshaped back: use .T, not reshape"
+        f"your gradient{block.where} is transposed and reshaped back: use .T, not "
+        "reshape"
     )
-
-

@@ -145,7 +145,7 @@ class GradientReport:
         return "\n".join(filter(None, [str(self._table()), *self._notes()]))
 
     def _repr_html_(self) -> str:
-        notes = Table("", [["note", note] for note in self._notes() if note])
+        notes = Table("Notes", [["", note] for note in self._notes() if note])
         return self._table()._repr_html_() + notes._repr_html_()
 
     def _table(self) -> Table:
@@ -166,13 +166,14 @@ class GradientReport:
 
     def _notes(self) -> list[str]:
         seen = f"resolved {self.resolution:.1e} of the slope; "
+        known = self.resolution == self.resolution
         return [
             f"worst: {self.worst}" if self.worst else "",
             *self.remarks,
             f"autograd: {self.autograd.verdict}, {self.autograd.sentence}"
             if self.autograd
             else "",
-            (seen if self.resolution == self.resolution else "")
-            + f"{self.probes} probes, seed {self.seed}, {self.evaluations} evaluations, "
+            f"{seen if known else ''}{self.probes} probes, seed {self.seed}, "
+            f"{self.evaluations} evaluations, "
             f"{self.pullbacks} vector-Jacobian products",
         ]

@@ -29,6 +29,8 @@ from autodiff_guide.gradcheck._ladder import (
 )
 from autodiff_guide.gradcheck._map import Map
 
+# Directions of up to this many elements are kept in float64, more in int8.
+SMALL = 2**20
 BITS = torch.arange(8, dtype=torch.uint8)
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
@@ -85,7 +87,7 @@ class Screen:
 
 
 def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """Return random ±1 of shape (rows, columns) as int8, eight from each random byte."""
+    """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
     count = -(-columns // 8)
     seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
     signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
@@ -114,7 +116,7 @@ def probe(
     chunk = max(1, max_memory // row // 2)
     for d, count in steps:
         plus, minus = [], []
-        for u in directions[:count].split(chunk):
+        for u in torch.split(directions[:count], chunk):
             y = _both_sides(problem, u * d)
             plus.append(y[: len(u)])
             minus.append(y[len(u) :])
@@ -123,11 +125,15 @@ def probe(
 
 def _both_sides(problem: Map, moves: Tensor) -> Tensor:
     """Return f(x + moves) above f(x - moves)."""
-    x = problem.x
-    both = moves.new_empty(2 * moves.shape[0], problem.n)
-    torch.add(x, moves, out=both[: moves.shape[0]])
-    torch.sub(x, moves, out=both[moves.shape[0] :])
-    return problem.values(problem.unflatten(both), [True] * len(problem.points))
+    rows = moves.shape[0]
+    batch = []
+    flat = zip(problem.pieces(problem.x[None]), problem.pieces(moves), strict=True)
+    for point, (x, move) in zip(problem.points, flat, strict=True):
+        both = moves.new_empty(2 * rows, move.shape[1])
+        torch.add(x, move, out=both[:rows])
+        torch.sub(x, move, out=both[rows:])
+        batch.append(both.view(2 * rows, *point.shape).to(point.dtype))
+    return problem.values(batch, [True] * len(batch))
 
 
 def screen(
@@ -144,6 +150,8 @@ def screen(
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
         U = random_signs(probes, problem.n, generator).to(problem.device)
+        if U.numel() <= SMALL:
+            U = U.to(torch.float64)
     K = U.shape[0]
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
@@ -183,7 +191,9 @@ def screen(
         steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
-    result = Screen(yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached)
+    result = Screen(
+        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
+    )
     if not math.isfinite(A.sum()):
         return result
 
@@ -217,11 +227,9 @@ def screen(
 
 
 def _project(A: Tensor, U: Tensor) -> Tensor:
-    """Return A Uᵀ for the signs U, one direction at a time if U is large."""
+    """Return A Uᵀ for the signs U, one direction at a time if they are int8."""
     if U.dtype == A.dtype:
         return A @ U.T
-    if U.numel() <= 2**20:
-        return A @ U.T.to(A.dtype)
     return torch.stack([A @ u.to(A.dtype) for u in U], 1)
 
 
@@ -249,7 +257,7 @@ def _cotangents(
             V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
-    pieces = V.split([y.numel() for y in base.graph[1]], 1)
+    pieces = torch.split(V, [y.numel() for y in base.graph[1]], 1)
     return torch.cat(
         [v.to(y.dtype).to(V) for v, y in zip(pieces, base.graph[1], strict=True)], 1
     )
@@ -257,7 +265,7 @@ def _cotangents(
 
 def _rounding_floor(problem: Map, A: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
     """Return the typical size of each probe, and the rounding of its autograd side."""
-    if U.dtype == A.dtype:  # single columns: one term each
+    if not bool(U[0].all()):  # single columns: one term each
         typical = total = A.abs() @ U.T
     else:
         typical = A.square().sum(1, keepdim=True).sqrt()

@@ -19,6 +19,13 @@ from autodiff_guide.gradcheck._map import Map
 
 # Elements that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
+# An error bar above this share of the largest slope resolves nothing, at any precision.
+BLUNT = 0.1
+# A relative step from which a smooth function would move.
+WIDE = 0.01
+# Rounding of an autograd gradient, in units of eps and of the largest slope nearby;
+# never more than the second number.
+ROUNDINGS, LARGEST_ROUNDING = 50, 0.05
 # Noise above this many roundings is no rounding of the result.
 LOUD = 20
 
@@ -61,7 +68,7 @@ class Slopes:
     right_bar: Tensor
     staircase: Tensor
     blind: Tensor
-    best_noise: Tensor
+    best_rounding: Tensor
     relative_noise: float
 
 
@@ -74,6 +81,15 @@ class Tolerance:
     visible: Tensor
 
 
+def blunt(eps: float) -> float:
+    """Return the share of the largest slope that an error bar may not exceed."""
+<<<<<<< HEAD
+    return float(min(eps**0.2, BLUNT))
+=======
+    return min(math.pow(eps, 0.2), BLUNT)
+>>>>>>> gradcheck
+
+
 def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slopes:
     """Return the limits on the ladder `steps`, with the noise measured on it."""
     plus, minus, eps = values.plus, values.minus, problem.eps
@@ -82,11 +98,13 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
     size = torch.maximum(torch.maximum(plus.abs(), minus.abs()), base.value.abs())
     size = size.nan_to_num(0, 0, 0)
     jitter, loud = _measured_noise(eps, central, width, size, steps)
-    rounding = torch.maximum(torch.maximum(base.noise, jitter), eps * size)
-    noise = 2 * rounding / width
+    rounding = torch.maximum(base.noise, eps * size)
+    noise = 2 * torch.maximum(rounding, jitter) / width
 
     flat = plus == minus
-    staircase = _treads(flat) | _treads(plus == base.value) | _treads(minus == base.value)
+    staircase = (
+        _treads(flat) | _treads(plus == base.value) | _treads(minus == base.value)
+    )
     if bool(staircase.any()):
         jump = (plus - minus).abs()
         jump = jump.where(~flat & torch.isfinite(jump), math.inf).amin(0)
@@ -94,7 +112,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
         noise = torch.maximum(noise, jump.where(staircase, 0.0) / width)
 
     # A value that does not move at all may be the small difference of two large ones.
-    still = flat.all(0) | staircase
+    still = (flat.all(0) | staircase) & (steps[0] >= WIDE)
     least = eps * float(base.value.abs().nan_to_num(0, 0, 0).amax().clamp_min(1.0))
     blind = torch.where(still, 2 * least / width.amax(0), 0.0)
 
@@ -118,7 +136,7 @@ def measure(problem: Map, base: Base, values: Values, steps: list[float]) -> Slo
         right_bar=right_bar,
         staircase=staircase,
         blind=blind,
-        best_noise=noise.amin(0),
+        best_rounding=(2 * rounding / width).amin(0),
         relative_noise=float(share[loud].median()) if bool(loud.any()) else 0.0,
     )
 
@@ -154,7 +172,9 @@ def classify(
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         return 5 * bar + RTOL * torch.maximum(yours.abs(), value.abs()) + around
 
-    around, row = tolerance.around + slopes.blind, tolerance.row
+    row = tolerance.row
+    peak = float(row.amax())
+    around = tolerance.around + slopes.blind.clamp_max(BLUNT * max(peak, problem.eps))
     value, bar = slopes.central, slopes.central_bar
     left, left_bar = slopes.left, slopes.left_bar
     right, right_bar = slopes.right, slopes.right_bar
@@ -163,8 +183,11 @@ def classify(
     has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
 
     size = torch.maximum(yours.abs(), value.abs().nan_to_num(0, 0, 0))
-    sharp_enough = problem.eps**0.2 * size + problem.eps ** (1 / 3) * row
-    sharp = bar <= sharp_enough + 3 * slopes.best_noise + tolerance.visible
+    sharp_enough = min(problem.eps**0.2, 0.04) * size
+    sharp_enough += min(problem.eps ** (1 / 3), 0.04) * row
+    unavoidable = 3 * slopes.best_rounding + tolerance.visible
+    unavoidable = unavoidable.clamp_max(blunt(problem.eps) * peak)
+    sharp = bar <= sharp_enough + unavoidable
     close = resolved & ((yours - value).abs() <= slack(value, bar))
     agree = close & sharp
 

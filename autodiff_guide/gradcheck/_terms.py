@@ -25,9 +25,9 @@ def chain(block: Block) -> Finding | None:
                 if c is not None:
                     times = "" if abs(c - 1) < 1e-5 else f"{c:.6g} * "
                     return ("chain",), (
-                        f"your gradient{block.where} is {times}{name} times the numeric "
-                        f"one, element by element: a chain-rule factor ({name} too many, "
-                        "or its inverse missing)"
+                        f"your gradient{block.where} is {times}{name} times the "
+                        f"numeric one, element by element: a chain-rule factor ({name} "
+                        "too many, or its inverse missing)"
                     )
     difference = (block.numeric - block.yours).sum(0)
     rows = (block.wrong & block.live).sum(0).amax()
@@ -37,8 +37,8 @@ def chain(block: Block) -> Finding | None:
         c = _constant(difference[block.live], f[block.live])
         if c is not None:
             return ("chain",), (
-                f"your gradient{block.where} misses the term {c:.6g} * {name}, element by "
-                "element"
+                f"your gradient{block.where} misses the term {c:.6g} * {name}, element "
+                "by element"
             )
     return None
 
@@ -100,5 +100,3 @@ def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
     for name, f in simple.items():
         yield name, f
         yield f"1/({name})", 1 / f
-
-

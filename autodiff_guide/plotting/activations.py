@@ -121,6 +121,8 @@ def activation_grid() -> Figure:
     figure.legend(
         handles, ["value", *labels[1:]], loc="outside upper center", ncols=GRID_COLUMNS
     )
+    figure.supxlabel("x")
+    figure.supylabel("value and derivative")
     return figure
 
 

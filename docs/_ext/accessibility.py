@@ -5,6 +5,10 @@ REPAIRS = {
     'role="doc-biblioentry"': 'role="listitem"',
     # the visible words of a summary are its name
     '<summary aria-label="Toggle hidden content">': "<summary>",
+    # what may scroll can be reached with the keyboard
+    '<div class="output_subarea output_html': (
+        '<div tabindex="0" class="output_subarea output_html'
+    ),
     # a corner of a table heads nothing
     '<th class="head"><p></p></th>': "<td></td>",
 }

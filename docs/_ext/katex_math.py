@@ -33,23 +33,37 @@ def engine():
     return context.get("render")
 
 
-def html(node, display):
-    """Return the node's TeX as HTML; TeX that KaTeX refuses is a warning."""
-    answer = json.loads(engine()(node.astext(), display))
+def html(node, tex, display):
+    """Return TeX as HTML; TeX that KaTeX refuses is a warning."""
+    answer = json.loads(engine()(tex, display))
     if "error" in answer:
         logger.warning("%s", answer["error"], location=node, type="katex")
     return answer.get("html", "")
 
 
+def displayed(node):
+    """Return the TeX of a block: its lines aligned, its paragraphs below each other."""
+    if node.get("no-wrap") or node.get("nowrap"):
+        return node.astext()
+    parts = [
+        rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part
+        for part in node.astext().split("\n\n")
+        if part.strip()
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return r"\begin{gathered}" + r"\\".join(parts) + r"\end{gathered}"
+
+
 def visit_math(self, node):
     self.body.append(self.starttag(node, "span", "", CLASS="math"))
-    self.body.append(html(node, display=False) + "</span>")
+    self.body.append(html(node, node.astext(), display=False) + "</span>")
     raise nodes.SkipNode
 
 
 def visit_math_block(self, node):
     self.body.append(self.starttag(node, "div", "", CLASS="math", tabindex="0"))
-    self.body.append(html(node, display=True))
+    self.body.append(html(node, displayed(node), display=True))
     if node["number"]:
         self.body.append(f'<span class="eqno">({node["number"]})')
         self.add_permalink_ref(node, "Link to this equation")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent.parent
 BUILD = DOCS / "_build"
+MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute", "pitfalls")
 FILE = BUILD / "provenance.json"
 
 
@@ -19,16 +20,30 @@ def now():
 
     import autodiff_guide as ag
 
-    sources = hashlib.sha256()
-    for path in sorted((DOCS.parent / "autodiff_guide").rglob("*.py")):
-        sources.update(path.read_bytes())
-    for path in (DOCS / "matplotlibrc", *sorted((DOCS / "_ext").glob("*.py"))):
-        sources.update(path.read_bytes())
+    machinery = [DOCS / "matplotlibrc", *(DOCS / "_ext").glob("*.py")]
+    package = (DOCS.parent / "autodiff_guide").rglob("*.py")
     return {
-        "package": sources.hexdigest(),
+        "package": digest([*package, *machinery]),
         "torch": torch.__version__,
         "device": str(ag.preferred_device()),
     }
+
+
+def sources():
+    """Return the hash of all that the site is written in."""
+    directories = (path for path in DOCS.iterdir() if path.name not in MADE)
+    inside = (file for directory in directories for file in directory.rglob("*"))
+    files = [*DOCS.glob("*"), *inside, *(DOCS.parent / "gallery").rglob("*")]
+    return digest(file for file in files if file.is_file() and file.suffix != ".pyc")
+
+
+def digest(files):
+    """Return one hash of the files' contents and names."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(str(file).encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()
 
 
 def read():

@@ -8,6 +8,7 @@ addresses; ``--python FILE`` takes Python's from a file, such as Debian's packag
 """
 
 import argparse
+import builtins
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
@@ -63,8 +64,8 @@ PAGES = {
 
 def wanted(site: str, name: str) -> bool:
     """Return whether our pages may refer to the object."""
-    if site == "python" and "." not in name:
-        return True  # built in
+    if site == "python" and hasattr(builtins, name.partition(".")[0]):
+        return True
     within = [*MODULES[site], *CLASSES.get(site, ())]
     return name in within or name.rpartition(".")[0] in within
 

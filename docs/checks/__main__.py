@@ -11,6 +11,8 @@ import weight
 DOCS = Path(__file__).parent.parent
 site = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "_build" / "html"
 
+if not (site / "index.html").exists():
+    sys.exit("run `tox -e docs` first")
 faults = [
     f"{check.__name__}: {fault}"
     for check in (offline, addresses, scripts, weight)

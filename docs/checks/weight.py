@@ -2,7 +2,8 @@
 
 Counted are the page, its scripts, styles and images, and the fonts that formulas need
 where there are any; not the images for dark pages, which a browser leaves alone on
-light ones. The browser tests hold what Chromium really loads to the same budgets.
+light ones, nor those that it loads only when the reader comes near. The browser tests
+hold what Chromium really loads to the same budgets.
 """
 
 import gzip
@@ -31,6 +32,8 @@ class Resources(HTMLParser):
             case "link" if not STYLES & set((attrs.get("rel") or "").split()):
                 return
             case "img" if "only-dark" in (attrs.get("class") or ""):
+                return
+            case "img" if attrs.get("loading") == "lazy":
                 return
             case "link" | "img" | "script" if address:
                 self.addresses.append(address)

@@ -43,8 +43,8 @@ for dtype in DTYPES:
     print(f"{name:9} ours {bool(right[dtype])!s:6} torch {theirs[dtype]}")
 
 # %%
-# **Why.** A difference over the step *h* is off by about *h*² of
-# truncation and :math:`\varepsilon / h` of rounding, where
+# **Why.** A difference over the step *h* is off by about
+# :math:`h^2` of truncation and :math:`\varepsilon / h` of rounding, where
 # :math:`\varepsilon` is the precision. The best step leaves
 # :math:`\varepsilon^{2/3}`. So plant errors in the gradient, and see from
 # which size on each precision finds them.
@@ -90,8 +90,7 @@ def rounds_inside(x):
 
 
 rounded = ag.check_gradient(rounds_inside, points.double(), full=True)
-print(rounded.verdict, rounded.kinds)
-print(rounded.remarks[0])
+rounded
 
 # %%
 # **What to do.** Check in float64 what you can: a formula that is right

@@ -101,8 +101,8 @@ fig.set_label(
 
 flat = ag.check_gradient(torch.relu, -points(5).abs())
 strict = ag.check_gradient(torch.relu, -points(5).abs(), strict=True)
-print(flat.verdict, flat.kind, "-", flat.sentence)
-print(strict.verdict)
+print("strict:", strict.verdict)
+flat
 
 # %%
 # **What to do.** Draw the points on both sides of every branch, and pass

@@ -27,8 +27,7 @@ def row(*numbers):
 
 x = row(-1.0, 0.0, 2.0)
 relu = ag.check_gradient(torch.relu, x)
-print(relu.verdict, relu.kinds)
-print(relu.remarks[0])
+relu
 
 # %%
 # A slope of 2 is on neither side. It fails, as a kink.
@@ -39,8 +38,7 @@ def too_steep(x):
 
 
 steep = ag.check_gradient(torch.relu, x, gradient=too_steep)
-print(steep.verdict, steep.kind)
-print(steep.sentence)
+steep
 
 # %%
 # A tie is a kink in two elements at once: which of the two is the maximum
@@ -58,16 +56,16 @@ for name, fn in TIES.items():
 # %%
 # **Where it breaks.** :math:`\log(1 + e^x)` is smooth, with slope ½ at 0.
 # A popular stable form adds two functions that have kinks at 0. The kinks
-# cancel in the value. In autograd's gradient they do not.
+# cancel in the value. In autograd's gradient they do not. The form is met
+# again in :doc:`/auto_gallery/06_losses/plot_log_sum_exp`.
 
 
 def two_kinks(x):
     return x.relu() + (-x.abs()).exp().log1p()
 
 
-zero = torch.zeros((), dtype=torch.float64, device=device)
-softplus = ag.check_gradient(two_kinks, zero)
-print(softplus.verdict, softplus.worst)
+softplus = ag.check_gradient(two_kinks, row(0.0))
+softplus
 
 # %%
 # One-sided slopes tell the cases apart. Where the two sides differ,
@@ -79,7 +77,7 @@ FUNCTIONS = {
     "two kinks": two_kinks,
 }
 fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.4), layout="constrained")
-reach = row(-1.5, 1.5)
+zero, reach = row(0.0).squeeze(), row(-1.5, 1.5)
 for ax, (name, fn) in zip(axes, FUNCTIONS.items(), strict=True):
     sides = one_sided_derivatives(fn, zero)
     plotting.half_tangents(fn, zero, sides, reach=1.5, ax=ax)
@@ -110,8 +108,8 @@ fig.set_label(
 
 strict = ag.check_gradient(torch.relu, x, strict=True)
 away = ag.check_gradient(torch.relu, x + 0.1, strict=True)
-print(strict.verdict, "-", strict.sentence)
-print(away.verdict, "-", away.sentence)
+print("at the kink:", strict.verdict)
+print("beside it:", away.verdict)
 
 assert relu
 assert relu.kind == "kink"

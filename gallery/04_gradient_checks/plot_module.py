@@ -13,8 +13,8 @@ from torch import nn
 
 import autodiff_guide as ag
 
-device = ag.preferred_device()
 torch.manual_seed(0)
+device = ag.preferred_device()
 
 # %%
 # A classifier of the kind one trains. The check works on a copy in float64;
@@ -97,7 +97,7 @@ fig.set_label(
 # mistake: cross terms are missing.
 
 alone = ag.check_module(RMSNorm(), x[:1, :5], wrt="inputs")
-print(alone.kind, "-", alone.sentence)
+alone
 
 # %%
 # **Where it breaks.** In training mode dropout draws another mask each
@@ -107,15 +107,18 @@ noisy = ag.check_module(network(nn.Dropout(0.5)), x, target, loss=loss)
 quiet = ag.check_module(
     network(nn.Dropout(0.5)).eval(), x, target, loss=loss
 )
-print(noisy.kind, "-", noisy.sentence)
 print("after eval():", quiet.verdict)
+noisy
 
 # %%
 # Batch-norm in training mode is a function, of the whole batch. It is
 # checked as it is, with a remark.
 
 batch = ag.check_module(network(nn.BatchNorm1d(16)), x, target, loss=loss)
-print(batch.verdict, "-", batch.remarks[0])
+batch
+
+# %%
+# Whatever was found, your module is as it was.
 
 assert report
 assert not wrong

@@ -15,8 +15,8 @@ from torch.func import functional_call
 
 import autodiff_guide as ag
 
-device = ag.preferred_device()
 torch.manual_seed(0)
+device = ag.preferred_device()
 
 # %%
 # A model whose first layer has a fault: the backward returns one element
@@ -55,7 +55,6 @@ y = torch.randn(4, 1, device=device)
 count = sum(p.numel() for p in model.parameters())
 report = ag.check_module(model, x, y, loss=nn.functional.mse_loss)
 print(f"{count} parameters")
-print(report.sentence)
 report
 
 # %%

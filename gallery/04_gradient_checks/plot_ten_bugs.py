@@ -7,6 +7,8 @@ more: how it differs from the numeric one is often the name of the mistake.
 """
 
 # curriculum: C5.11
+import textwrap
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -74,7 +76,8 @@ reports = {
 }
 kinds = [report.kind for report in reports.values()]
 for name, report in reports.items():
-    print(f"{report.kind:11} {name:18} {report.sentence}")
+    text = f"{report.kind} ({name}): {report.sentence}"
+    print(textwrap.fill(text, 74, subsequent_indent="    "))
 
 # %%
 # **Why this works.** Plot yours against the numeric gradient, one point for
@@ -111,7 +114,7 @@ def two_mistakes(x):
 
 
 lost = ag.check_gradient(torch.square, x, gradient=two_mistakes)
-print(lost.kind, "-", lost.sentence)
+lost
 
 # %%
 # All keywords, and the sentence that defines each, are in the table of the

@@ -18,7 +18,7 @@ device = ag.preferred_device()
 
 # %%
 # Losses of a number that should be near another. What differs is how the
-# slope grows with the distance: without bound, not at all, or up to a limit.
+# slope grows with the distance: without bound, not at all, or to a limit.
 
 names = ["mse", "mae", "huber", "smooth_l1", "poisson_nll", "gaussian_nll"]
 fig = plotting.loss_grid(CATALOGUE[name] for name in names)

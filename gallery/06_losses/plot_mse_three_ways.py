@@ -66,8 +66,8 @@ ax.set(xlabel="weight w", ylabel="loss")
 ax.legend()
 fig.set_label(
     "The mean squared error over the weight is a parabola, lowest near "
-    f"{weights[losses.argmin()].item():.2f}. At w = {w.item():g} its tangent "
-    f"falls with slope {w.grad.item():.2f}."
+    f"{weights[losses.argmin()].item():.2f}. At w = {w.item():g} its "
+    f"tangent falls with slope {w.grad.item():.2f}."
 )
 
 # %%

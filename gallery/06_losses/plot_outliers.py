@@ -70,8 +70,8 @@ ax.set(xlabel="x", ylabel="y")
 ax.legend()
 fitted = [f"{lines[name][0].item():.2f} ({name})" for name in NAMES]
 fig.set_label(
-    "Ten points near the diagonal, the last far below it. The fitted slopes "
-    f"are {', '.join(fitted)}."
+    "Ten points near the diagonal, the last far below it. The fitted "
+    f"slopes are {', '.join(fitted)}."
 )
 
 # %%

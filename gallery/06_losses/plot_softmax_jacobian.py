@@ -59,9 +59,9 @@ fig.set_label(
 )
 
 # %%
-# **Where it breaks.** From sigmoid and tanh one is used to multiply by *one*
-# derivative for each element. The same habit here keeps the diagonal
-# :math:`p (1 - p)` only.
+# **Where it breaks.** From sigmoid and tanh one is used to multiply by
+# *one* derivative for each element. The same habit here keeps the
+# diagonal :math:`p (1 - p)` only.
 
 v = torch.tensor([1.0, 0.5, 2.0], dtype=x.dtype, device=device)
 diagonal_only = v * p * (1 - p)

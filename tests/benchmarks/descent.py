@@ -1,13 +1,14 @@
 """What a recorded descent costs, beside the loops people write and other libraries.
 
-Every ratio is of medians of runs that take turns, on one thread. Run it as
-``python tests/benchmarks/descent.py``; it needs scipy and pytorch-minimize.
+Every ratio is of medians of processor time, of runs that take turns on one thread.
+It needs scipy and pytorch-minimize.
 """
 
 import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
+from unittest.mock import patch
 
 import scipy.optimize
 import torch
@@ -18,6 +19,7 @@ from autodiff_guide.descent import (
     BFGS,
     Adam,
     GradientDescent,
+    loop,
     minimize,
 )
 from autodiff_guide.objectives import CATALOGUE, rosenbrock
@@ -71,16 +73,16 @@ def tutorial(fn: Callable, start: torch.Tensor) -> list[float]:
     return losses
 
 
-def medians(*runs: Callable[[], object], rounds: int = 7) -> list[float]:
-    """Return the median time of each, in seconds; the runs take turns."""
+def medians(*runs: Callable[[], object], rounds: int = 5) -> list[float]:
+    """Return the median of each one's seconds on the processor; the runs take turns."""
     times: list[list[float]] = [[] for _ in runs]
     for run in runs:
         run()
     for _ in range(rounds):
         for run, kept in zip(runs, times, strict=True):
-            begun = perf_counter()
+            begun = process_time()
             run()
-            kept.append(perf_counter() - begun)
+            kept.append(process_time() - begun)
     return [median(kept) for kept in times]
 
 
@@ -120,24 +122,25 @@ def many_starts() -> list[Row]:
     )
     for size, fn, n, least_batched, least_vmap in cases:
         starts = torch.randn(size, n)
-        rule = GradientDescent(LR)
-        loop, batched, mapped = medians(
+        alone, batched, mapped = medians(
             lambda fn=fn, starts=starts: tutorial(fn, starts[0]),
             lambda fn=fn, starts=starts: minimize(
-                fn, starts, rule, steps=STEPS, batched=True
+                fn, starts, GradientDescent(LR), steps=STEPS, batched=True
             ),
-            lambda fn=fn, starts=starts: minimize(fn, starts, rule, steps=STEPS),
+            lambda fn=fn, starts=starts: minimize(
+                fn, starts, GradientDescent(LR), steps=STEPS
+            ),
         )
         name = f"{size} starts" + (", matrix product" if fn is product else "")
         rows += [
             Row(
                 f"{name}, batched: tutorial loops in the time",
-                size * loop / batched,
+                size * alone / batched,
                 at_least=least_batched,
             ),
             Row(
                 f"{name}, vmap: tutorial loops in the time",
-                size * loop / mapped,
+                size * alone / mapped,
                 at_least=least_vmap,
             ),
         ]
@@ -153,7 +156,7 @@ def searches() -> list[Row]:
             point = torch.as_tensor(x).requires_grad_()
             value = himmelblau(point)
             (slope,) = torch.autograd.grad(value, point)
-            return float(value), slope.numpy()
+            return float(value.detach()), slope.numpy()
 
         scipy.optimize.minimize(
             value_and_slope, start.numpy(), jac=True, method="BFGS", tol=1e-6
@@ -186,30 +189,53 @@ def searches() -> list[Row]:
 
 
 def compiled() -> list[Row]:
-    """Measure a step of Rosenbrock, compiled and eager, as a slope over two lengths."""
+    """Measure a step of Rosenbrock, compiled and eager, once it runs."""
     start = torch.tensor([-1.2, 1.0], dtype=torch.float64)
     rule = GradientDescent(1e-4)
 
-    def seconds(steps: int, compile_it: bool) -> float:
-        begun = perf_counter()
-        minimize(valley, start, rule, steps=steps, compile=compile_it)
-        return perf_counter() - begun
+    def microseconds(compile_it: bool) -> tuple[float, float]:
+        """Return the time of a step, once warm, and the seconds until the first."""
+        stamps: list[float] = []
 
-    def per_step(compile_it: bool) -> float:
-        short, long = 320, 64_000 if compile_it else 6_400
-        slopes = [
-            (seconds(long, compile_it) - seconds(short, compile_it)) / (long - short)
-            for _ in range(3)
+        def stamp(rows: int) -> None:
+            taken.append(rows)
+            stamps.append(process_time())
+            if len(stamps) == 2:
+                begun.append(perf_counter())
+
+        taken: list[int] = []
+        begun = [perf_counter()]
+        with patch.object(loop, "_bar", lambda limit: stamp):
+            minimize(
+                valley,
+                start,
+                rule,
+                steps=20_000,
+                compile=compile_it,
+                progress=True,
+            )
+        warm = next(i for i in range(len(taken)) if sum(taken[: i + 1]) > 1000)
+        each = [
+            (later - earlier) / rows
+            for earlier, later, rows in zip(
+                stamps[warm:], stamps[warm + 1 :], taken[warm + 1 :], strict=False
+            )
         ]
-        return 1e6 * median(slopes)
+        return 1e6 * median(each), begun[1] - begun[0]
 
-    first = seconds(32, True)
-    again = seconds(32, True)
+    step, first = microseconds(True)
+    again = [microseconds(True) for _ in range(2)]
+    eager = [microseconds(False)[0] for _ in range(3)]
     return [
-        Row("compile=True, Rosenbrock: a step", per_step(True), "µs", at_most=5),
-        Row("the eager loop, Rosenbrock: a step", per_step(False), "µs"),
+        Row(
+            "compile=True, Rosenbrock: a step",
+            median([step, *(time for time, _ in again)]),
+            "µs",
+            at_most=5,
+        ),
+        Row("the eager loop, Rosenbrock: a step", median(eager), "µs"),
         Row("compiling for the first time", first, "s"),
-        Row("compiling again, from torch's cache", again, "s"),
+        Row("compiling again, from torch's cache", again[0][1], "s"),
     ]
 
 

@@ -51,8 +51,7 @@ def forgetful(p, t):
 
 
 wrong = ag.check_loss(log_cosh, p, t, gradient=forgetful)
-print(wrong.kind)
-print(wrong.sentence)
+wrong
 
 # %%
 # The words come from the numbers. Plot yours against the numeric gradient:
@@ -88,8 +87,11 @@ def cut_off(p, t):
 
 sign = ag.check_loss(log_cosh, p, t, gradient=lambda p, t: -by_hand(p, t))
 cut = ag.check_gradient(cut_off, p, t, wrt=0)
-print(f"{sign.kind:9} {sign.sentence}")
-print(f"{cut.kind:9} {cut.sentence}")
+print(sign.kind, "and", cut.kind)
+cut
+
+# %%
+# Each of the keywords is defined in :doc:`/guide/checking_a_gradient`.
 
 assert report
 assert report.autograd

@@ -1,0 +1,215 @@
+"""Views of descents and objectives, by what they put on the axes."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from autodiff_guide import plotting
+from autodiff_guide.descent import (
+    Adam,
+    GradientDescent,
+    Momentum,
+    Newton,
+    Trajectory,
+    minimize,
+)
+from autodiff_guide.objectives import CATALOGUE, Objective
+
+BOOTH, HIMMELBLAU = CATALOGUE["Booth"], CATALOGUE["Himmelblau"]
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    before = dict(plt.rcParams)
+    yield
+    assert dict(plt.rcParams) == before
+    plt.close("all")
+
+
+@pytest.fixture
+def path() -> Trajectory:
+    start = torch.tensor([-5.0, 5.0], dtype=torch.float64)
+    return minimize(BOOTH, start, GradientDescent(0.05), steps=20)
+
+
+@pytest.fixture
+def many() -> Trajectory:
+    starts = torch.tensor([[4.0, 4.0], [-4.0, 4.0], [-4.0, -4.0], [4.0, -4.0]])
+    return minimize(HIMMELBLAU, starts.double(), Newton())
+
+
+def legend(ax):
+    return ax.get_legend_handles_labels()[1]
+
+
+@pytest.mark.parametrize("name", [n for n, o in CATALOGUE.items() if o.dimension == 2])
+def test_every_objective_of_the_plane_has_its_contours(name):
+    objective = CATALOGUE[name]
+    ax = plotting.contour(objective)
+    assert ax.get_xlim() == objective.domain[0]
+    assert ax.get_ylim() == objective.domain[1]
+    (filled,) = ax.collections
+    assert len(filled.levels) > 8
+    bar = ax.figure.axes[1]
+    low, high = objective.domain
+    grid = torch.cartesian_prod(
+        torch.linspace(*low, 201).double(), torch.linspace(*high, 201).double()
+    )
+    values = objective(grid)
+    ticks = [float(text.get_text()) for text in bar.get_yticklabels()]
+    assert ticks[0] == pytest.approx(float(values.min()), rel=1e-2, abs=1e-5)
+    assert ticks[-1] == pytest.approx(float(values.max()), rel=1e-2)
+    assert ticks == sorted(ticks)
+
+
+def test_contours_of_a_function_need_a_domain():
+    ax = plotting.contour(lambda x: x.prod(-1), domain=((0, 1), (2, 3)))
+    assert ax.get_ylim() == (2, 3)
+    with pytest.raises(ValueError, match="domain: expected two sides"):
+        plotting.contour(lambda x: x.prod(-1))
+    with pytest.raises(ValueError, match="two variables"):
+        plotting.contour(CATALOGUE["sphere"])
+
+
+def test_surface_spans_the_domain_and_the_values():
+    ax = plotting.surface(BOOTH)
+    (sheet,) = ax.collections
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlabel()) == ("x", "y", "value")
+    low, high = sheet.get_array().min(), sheet.get_array().max()
+    assert 0 <= low < 10
+    assert 2000 < high <= float(BOOTH(torch.tensor([-10.0, -10.0])))
+    own = plt.figure().add_subplot(projection="3d")
+    assert plotting.surface(BOOTH, ax=own) is own
+
+
+def test_trajectory_draws_the_points(path):
+    ax = plotting.trajectory(path, function=BOOTH)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
+    np.testing.assert_allclose(ax.lines[-1].get_xydata()[0], path.points[0])
+    assert legend(ax) == [path.rule]
+    assert ax.get_xlim() == BOOTH.domain[0]
+    other = minimize(BOOTH, path.points[0], Momentum(0.02), steps=200)
+    plotting.trajectory(other, ax=ax)
+    assert legend(ax) == [path.rule, other.rule]
+    first, second = (ax.get_legend_handles_labels()[0][i].get_color() for i in (0, 1))
+    assert first != second
+
+
+def test_trajectory_of_many_has_one_label_and_skips_what_overflowed(many):
+    ax = plotting.trajectory(many)
+    assert legend(ax) == [many.rule]
+    for i in range(4):
+        np.testing.assert_allclose(ax.lines[i].get_xydata(), many.points[:, i])
+    lost = minimize(BOOTH, torch.ones(2), GradientDescent(10.0), steps=200)
+    line = plotting.trajectory(lost).lines[0]
+    assert not np.isinf(line.get_xydata()).any()
+
+
+def test_values_are_drawn_above_the_minimum(path, many):
+    ax = plotting.values(path)
+    assert ax.get_yscale() == "log"
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), path.values)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "value")
+    plotting.values(many, ax=ax)
+    assert len(ax.lines) == 5
+    assert legend(ax) == [path.rule, many.rule]
+    shifted = plotting.values(path, minimum=-2)
+    np.testing.assert_allclose(shifted.lines[0].get_ydata(), path.values + 2)
+    assert shifted.get_ylabel() == "value above -2"
+
+
+def test_final_values_tell_ends_apart():
+    rates = torch.tensor([0.5, 0.1, 0.9, 2.0])
+    found = minimize(
+        lambda x: (x**2).sum(), torch.ones(4, 2), GradientDescent(rates), steps=200
+    )
+    ax = plotting.final_values(found, against=rates, label="learning rate")
+    assert ax.get_xlabel() == "learning rate"
+    assert legend(ax) == ["step 200", "diverged", "the minimum, to rounding"]
+    ends, lost, exact = ax.lines
+    np.testing.assert_allclose(ends.get_xdata(), rates[1:3])
+    np.testing.assert_allclose(ends.get_ydata(), found.values[-1, 1:3])
+    np.testing.assert_allclose(lost.get_xdata(), [2.0])
+    np.testing.assert_allclose(exact.get_xdata(), [0.5])
+    with pytest.raises(ValueError, match="against: expected one number"):
+        plotting.final_values(found, against=rates[:2], label="learning rate")
+
+
+def test_basins_count_who_reached_what(many):
+    minimisers = torch.tensor(HIMMELBLAU.minimisers)
+    ax = plotting.basins(many, minimisers=minimisers)
+    assert len(legend(ax)) == 4
+    assert all(text.endswith(": 1 start") for text in legend(ax))
+    assert legend(ax)[0].startswith("(3, 2)")
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), [[4, 4]])
+    some = plotting.basins(many, minimisers=minimisers[:2])
+    assert legend(some)[-1] == "elsewhere: 2 starts"
+
+
+def test_tangent_steps_touch_the_curve():
+    parabola = CATALOGUE["parabola"]
+    start = torch.tensor([3.0], dtype=torch.float64)
+    found = minimize(parabola, start, GradientDescent(0.2), steps=3)
+    ax = plotting.tangent_steps(found, function=parabola)
+    curve, *tangents, points = ax.lines
+    x, y = curve.get_data()
+    np.testing.assert_allclose(y, 2 * x**2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(points.get_xdata(), found.points[:, 0])
+    for tangent, point in zip(tangents, found.points[:, 0].tolist(), strict=True):
+        (x0, x1), (y0, y1) = tangent.get_data()
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(4 * point)
+        assert (y0 + y1) / 2 == pytest.approx(2 * point**2)
+    arrows = [(text.xyann, text.xy) for text in ax.texts]
+    expected = list(
+        zip(found.points[:, 0].tolist(), found.values.tolist(), strict=True)
+    )
+    assert np.allclose(arrows, list(itertools.pairwise(expected)))
+
+
+def test_animation_is_light_and_ends_with_whole_paths(path):
+    other = minimize(BOOTH, path.points[0], Adam(0.5), steps=90)
+    moving = plotting.animation([path, other], function=BOOTH)
+    page = moving.to_jshtml()
+    assert len(page) < 650_000
+    assert 2 <= page.count("data:image/png;base64") <= 60
+    moving._init_draw()
+    (ax,) = moving._fig.axes
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), other.points)
+    assert [text.get_text() for text in ax.get_legend().texts] == [
+        path.rule,
+        other.rule,
+    ]
+
+
+def test_views_draw_on_the_axes_given(path, many):
+    _, ax = plt.subplots()
+    rates = torch.arange(4.0)
+    assert plotting.contour(BOOTH, ax=ax) is ax
+    assert plotting.trajectory(path, ax=ax) is ax
+    assert plotting.values(path, ax=ax) is ax
+    assert plotting.final_values(many, against=rates, label="start", ax=ax) is ax
+    assert plotting.basins(many, minimisers=torch.ones(1, 2), ax=ax) is ax
+
+
+@pytest.mark.parametrize("view", ["trajectory", "animation", "basins", "tangent_steps"])
+def test_views_refuse_points_they_cannot_draw(view):
+    sphere: Objective = CATALOGUE["sphere"]
+    found = minimize(sphere, torch.ones(3), GradientDescent(0.1), steps=2)
+    extra = {
+        "trajectory": {},
+        "animation": {"function": sphere},
+        "basins": {"minimisers": torch.ones(1, 2)},
+        "tangent_steps": {"function": sphere},
+    }[view]
+    with pytest.raises(ValueError, match="result: expected points"):
+        getattr(plotting, view)(found, **extra)
+
+
+@pytest.mark.parametrize("frames", [1, 61])
+def test_animations_have_a_sensible_length(path, frames):
+    with pytest.raises(ValueError, match="frames: expected 2 to 60"):
+        plotting.animation(path, function=BOOTH, frames=frames)

@@ -1,0 +1,143 @@
+"""Views of a slice, tested through what they drew."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from autodiff_guide import plotting
+from autodiff_guide.landscape import Landscape
+
+AXIS = torch.linspace(-1, 1, 21, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def bowl():
+    return Landscape(
+        2 + AXIS[:, None] ** 2 + 3 * AXIS**2, AXIS, torch.tensor(2.0), torch.ones(2)
+    )
+
+
+@pytest.fixture
+def steep():
+    values = 10 ** (2 * AXIS[:, None] + AXIS)
+    return Landscape(values, AXIS, torch.tensor(1.0), torch.ones(2))
+
+
+def test_line_shows_the_losses_and_its_centre():
+    line = Landscape(AXIS**2, AXIS, torch.tensor(0.0), torch.ones(1))
+    ax = plotting.slice_line(line, label="one")
+    curve, centre = ax.lines
+    assert curve.get_xdata().tolist() == AXIS.tolist()
+    assert curve.get_ydata().tolist() == (AXIS**2).tolist()
+    assert (centre.get_xdata()[0], centre.get_ydata()[0]) == (0, 0)
+    assert ax.get_legend_handles_labels()[1] == ["one"]
+
+
+def test_line_away_from_its_centre_does_not_show_it():
+    axis = AXIS + 2
+    line = Landscape(axis**2, axis, torch.tensor(0.0), torch.ones(1))
+    assert len(plotting.slice_line(line).lines) == 1
+
+
+def test_contours_go_from_the_lowest_loss_to_the_highest(bowl):
+    ax = plotting.slice_contour(bowl)
+    levels = ax.collections[0].levels
+    assert (levels[0], levels[-1]) == (2, 6)
+    assert np.allclose(np.diff(levels), 4 / 14)
+    labels = [tick.get_text() for tick in ax.figure.axes[1].get_yticklabels()]
+    assert (labels[0], labels[-1]) == ("2", "6")
+
+
+def test_first_direction_is_drawn_to_the_right(bowl):
+    ax = plotting.slice_contour(bowl)
+    # The loss grows faster along direction 2, so its contours are lower than wide.
+    contours = ax.collections[0]
+    extents = contours.get_paths()[0].get_extents()
+    assert extents.width == pytest.approx(3**0.5 * extents.height, rel=0.05)
+
+
+def test_wide_ranges_are_logarithmic(steep):
+    levels = plotting.slice_contour(steep).collections[0].levels
+    assert levels[[0, -1]] == pytest.approx([1e-3, 1e3])
+    assert np.allclose(levels[1:] / levels[:-1], 10 ** (6 / 14))
+    ax = plotting.slice_surface(steep)
+    labels = [tick.get_text() for tick in ax.get_zticklabels()]
+    assert labels == ["0.001", "0.01", "0.1", "1", "10", "1e+02", "1e+03"]
+    assert list(ax.get_zlim()) == pytest.approx([-3, 3])
+
+
+def test_limits_are_shared_by_two_slices(bowl, steep):
+    for result in (bowl, steep):
+        contours = plotting.slice_contour(result, limits=(1, 50)).collections[0]
+        assert contours.levels[[0, -1]] == pytest.approx([1, 50])
+        assert contours.extend == "both"
+        ax = plotting.slice_surface(result, limits=(1, 50))
+        assert list(ax.get_zlim()) == pytest.approx([0, np.log10(50)])
+
+
+def test_path_of_training_is_drawn_with_its_end(bowl):
+    path = torch.tensor([[1.0, 0.5], [0.4, 0.1], [0.0, 0.0]])
+    ax = plotting.slice_contour(bowl, path=path)
+    way, end = ax.lines
+    assert np.allclose(np.stack(way.get_data(), 1), path)
+    assert np.allclose(np.stack(end.get_data(), 1), path[-1:])
+    assert ax.get_legend_handles_labels()[1] == ["training", "its end"]
+
+
+def test_losses_that_overflow_are_left_out():
+    values = AXIS[:, None] ** 2 + AXIS**2 + 1
+    values[0, 0], values[-1, -1] = float("inf"), float("nan")
+    slice_ = Landscape(values, AXIS, torch.tensor(1.0), torch.ones(2))
+    assert plotting.slice_contour(slice_).collections[0].levels[-1] == 3
+    plotting.slice_surface(slice_).figure.canvas.draw()
+
+
+def test_flat_and_lost_surfaces():
+    flat = Landscape(torch.ones(5, 5), AXIS[:5], torch.tensor(1.0), torch.ones(2))
+    assert plotting.slice_contour(flat).collections[0].levels[[0, -1]].tolist() == [
+        0.5,
+        1.5,
+    ]
+    lost = Landscape(flat.values * torch.nan, flat.axis, flat.centre, flat.norms)
+    with pytest.raises(ValueError, match="result: expected finite losses, got none"):
+        plotting.slice_surface(lost)
+
+
+def test_surface_turns_once(bowl):
+    animation = plotting.turning_surface(bowl, frames=4)
+    (ax,) = animation._fig.axes
+    seen = []
+    for frame in animation.new_frame_seq():
+        animation._func(frame)
+        seen.append(ax.azim)
+    assert seen == [-60, 30, 120, 210]
+    assert len(animation.to_jshtml()) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("view", "result", "message"),
+    [
+        (plotting.slice_line, "plane", "along 1 direction.* got one along 2"),
+        (plotting.slice_contour, "line", "along 2 direction.* got one along 1"),
+        (plotting.slice_surface, "line", "along 2 direction"),
+        (plotting.turning_surface, "line", "along 2 direction"),
+    ],
+)
+def test_views_refuse_what_they_cannot_draw(view, result, message, bowl):
+    line = Landscape(bowl.values[0], AXIS, bowl.centre, torch.ones(1))
+    with pytest.raises(ValueError, match=message):
+        view({"plane": bowl, "line": line}[result])
+
+
+def test_bad_paths_and_frames(bowl):
+    with pytest.raises(ValueError, match=r"path: expected shape \(T, 2\), got \(3,\)"):
+        plotting.slice_contour(bowl, path=torch.ones(3))
+    with pytest.raises(ValueError, match="frames: expected 2 to 36, got 1"):
+        plotting.turning_surface(bowl, frames=1)
