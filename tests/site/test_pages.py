@@ -23,7 +23,8 @@ async rules => {
 # a block of code all tokens of a class have one colour: the first stands for them.
 TRIM = """
 () => {
-  document.querySelectorAll("svg[role=img]").forEach(image => image.replaceChildren());
+  for (const image of document.querySelectorAll("svg[role=img]"))
+    image.replaceChildren(...image.querySelectorAll("title, desc"));
   for (const code of document.querySelectorAll("pre")) {
     const classes = new Set();
     for (const token of code.querySelectorAll("span")) {
