@@ -23,7 +23,8 @@ async rules => {
 # a block of code all tokens of a class have one colour: the first stands for them.
 TRIM = """
 () => {
-  document.querySelectorAll("svg[role=img]").forEach(image => image.replaceChildren());
+  for (const image of document.querySelectorAll("svg[role=img]"))
+    image.replaceChildren(...image.querySelectorAll("title, desc"));
   for (const code of document.querySelectorAll("pre")) {
     const classes = new Set();
     for (const token of code.querySelectorAll("span")) {
@@ -84,5 +85,7 @@ def test_page_over_http(page, tab, served, complaints, loaded):
 
 
 def test_page_as_a_file(page, tab, site, complaints):
+    if page == "404.html":
+        pytest.skip("only a server shows it, from the address it is published at")
     tab.goto((site / page).as_uri())
     assert complaints == []
