@@ -143,6 +143,12 @@ def test_low_precision_inside_is_seen():
     assert "float32" in report.remarks[0]
 
 
+def test_low_precision_inside_hides_no_zero_gradient():
+    fn = with_backward(lambda x: x.float().sin().double(), lambda g, x: 0 * g)
+    report = check_gradient(fn, X)
+    assert (report.verdict, report.kind) == ("fail", "zero")
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_low_precision_inputs_are_resolved_at_their_own(dtype):
     double, own = (check_gradient(torch.sin, X.to(d)) for d in (torch.float64, dtype))

@@ -10,7 +10,7 @@ from gradcheck_corpora import opinfo
 from autodiff_guide.gradcheck import check_gradient
 
 SEED = 20
-SHARE = 25
+SHARE = 40
 NAMES = random.Random(SEED).sample(opinfo.names(), SHARE)
 
 
@@ -40,7 +40,7 @@ def test_what_torch_accepts_is_not_flagged(right):
     verdicts = [check_gradient(s.fn, *s.inputs, seed=SEED).verdict for s in right]
     assert len(right) > SHARE / 2
     assert set(verdicts) <= {"pass", "inconclusive"}
-    assert verdicts.count("pass") >= 0.98 * len(right)
+    assert verdicts.count("inconclusive") <= 1
 
 
 def test_single_precision_is_not_flagged(right):

@@ -130,6 +130,8 @@ class Check:
     def _localise(self, seen: Screen, base: Base) -> GradientReport:
         problem, budget = self.problem, self.settings.max_memory
         linear = self._is_linear(base)
+        cast = find_low_precision(problem)
+        problem.low_precision = cast[0] if cast else ""
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         columns = self._columns(problem)
@@ -182,6 +184,7 @@ class Check:
             weights = weights.where(base.checked, 0.0)
         sums = problem.summed(weights)
         sums.bytes_per_evaluation = problem.bytes_per_evaluation
+        sums.low_precision = problem.low_precision
         return sums, examine(sums)
 
     def _is_linear(self, base: Base) -> bool:
@@ -228,11 +231,11 @@ class Check:
         """Return whether f is rough: of low precision inside, or a staircase."""
         eps = self.problem.eps
         rough = noise > LOW_PRECISION * eps
-        cast = find_low_precision(self.problem) if rough or stairs else None
-        if stairs and cast is None:
+        cast = self.problem.low_precision
+        if stairs and not cast:
             return [("staircase", STAIRCASE.format(stairs))]
-        if rough or cast:
-            inside = f" ({cast[0]})" if cast else ""
+        if rough or stairs:
+            inside = f" ({cast})" if cast else ""
             return [("low-precision", LOW.format(noise, eps, inside))]
         return []
 

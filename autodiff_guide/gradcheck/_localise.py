@@ -204,6 +204,8 @@ def _judge_block(
         ((coarse, base.scale), (coarse, own), (fine, own))
     ):
         if attempt:
+            if steps is fine and problem.low_precision:
+                return  # such steps round to nothing inside
             doubtful = (evidence.status[block] >= Status.UNRESOLVED).any(1)
             if attempt == 1:
                 doubtful &= (own < base.scale)[evidence.columns[block]]

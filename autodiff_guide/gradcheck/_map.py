@@ -59,6 +59,7 @@ class Map:
         self.batched_pullback = True
         self.output_shapes: list[tuple[int, ...]] = []
         self.output_size = 0
+        self.low_precision = ""
         self.evaluations = 0
         self.pullbacks = 0
         self.bytes_per_evaluation = 0

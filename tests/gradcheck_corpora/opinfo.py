@@ -137,10 +137,15 @@ def torch_passes(sample: Sample) -> bool:
 class Wrong(torch.autograd.Function):
     """The identity, with a backward that is wrong in one of several ways."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, x, kind, size):
-        ctx.kind, ctx.size = kind, size
+    def forward(x, kind, size):
         return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, ctx.kind, ctx.size = inputs
 
     @staticmethod
     def backward(ctx, g):
