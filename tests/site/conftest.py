@@ -95,7 +95,9 @@ def browser():
 @pytest.fixture
 def tab(browser):
     context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, color_scheme="light"
+        viewport={"width": 1280, "height": 900},
+        color_scheme="light",
+        reduced_motion="reduce",  # a colour half way to another has no contrast
     )
     yield context.new_page()
     context.close()
@@ -114,9 +116,13 @@ def complaints(tab):
         if received.status >= 400:
             heard.append(f"{received.status}: {received.url}")
 
+    def failure(failed):
+        if failed.failure != "net::ERR_ABORTED":  # the reader went on
+            heard.append(f"{failed.failure}: {failed.url}")
+
     tab.on("request", request)
     tab.on("response", response)
-    tab.on("requestfailed", lambda failed: heard.append(f"failed: {failed.url}"))
+    tab.on("requestfailed", failure)
     tab.on("pageerror", lambda error: heard.append(f"script error: {error}"))
     tab.on(
         "console",
