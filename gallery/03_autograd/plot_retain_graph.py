@@ -37,7 +37,7 @@ print("gradient of p[2]:", [round(g, 4) for g in of_third.tolist()])
 # group of bars sums to 0: the shares always sum to 1.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-places = torch.arange(3)
+places = torch.arange(3).numpy()
 ax.bar(places - 0.18, of_second.cpu(), 0.34, label="of p[1]")
 ax.bar(places + 0.18, of_third.cpu(), 0.34, label="of p[2]")
 ax.axhline(0, linewidth=0.8, color="C2")
