@@ -67,8 +67,9 @@ def reference(fn, start, lr, steps, stops):
         value = fn(leaf)
         (slope,) = torch.autograd.grad(value, leaf)
         rows.append(point)
-        if not (point.isfinite().all() and value.isfinite() and slope.isfinite().all()):
-            nan = point.isfinite().all() and (value.isnan() or slope.isnan().any())
+        norm = slope.norm()  # which may overflow before its entries do
+        if not (point.isfinite().all() and value.isfinite() and norm.isfinite()):
+            nan = point.isfinite().all() and (value.isnan() or norm.isnan())
             return rows, Status.NAN if nan else Status.DIVERGED
         if value < stops.get("value_below", -torch.inf):
             return rows, Status.VALUE_BELOW
@@ -76,7 +77,7 @@ def reference(fn, start, lr, steps, stops):
             "step_below", 0
         ):
             return rows, Status.STEP_BELOW
-        if slope.norm() < stops.get("gradient_below", 0):
+        if norm < stops.get("gradient_below", 0):
             return rows, Status.GRADIENT_BELOW
         if t < steps:
             before, point = point, torch.add(point, slope, alpha=-lr)
