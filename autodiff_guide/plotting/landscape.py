@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from numpy.typing import NDArray
 from torch import Tensor
@@ -73,12 +72,12 @@ def slice_contour(
     result: Landscape,
     *,
     path: Tensor | None = None,
-    limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the loss on a plane from above, and a path of training on it.
 
-    Colours are logarithmic where the largest loss is 30 times the smallest or more.
+    Each colour is one range of losses. The ranges are quantiles of the losses seen,
+    finest at the low end, so that both a pit and the walls around it show.
 
     Parameters
     ----------
@@ -86,9 +85,6 @@ def slice_contour(
         Of two directions.
     path : Tensor, optional
         Of shape ``(T, 2)``: what `autodiff_guide.landscape.project` returned.
-    limits : tuple of float, optional
-        The lowest and the highest loss that has a colour of its own; those of the
-        slice by default. Give the same ones to compare two slices.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -100,7 +96,7 @@ def slice_contour(
     Raises
     ------
     ValueError
-        If the slice has one direction, or the path another shape.
+        If the slice has one direction, or no finite loss, or the path another shape.
 
     Examples
     --------
@@ -113,22 +109,23 @@ def slice_contour(
     """
     _require_dimensions(result, 2)
     ax = own_axes(ax)
-    scale = _scale(result, limits)
-    spread = np.geomspace if scale.logarithmic else np.linspace
-    levels = spread(scale.low, scale.high, _LEVELS)
-    axis = _numbers(result.axis)
+    axis, values = _numbers(result.axis), _numbers(result.values).T
+    shares = np.linspace(0, 1, _LEVELS) ** 1.5
+    levels = np.unique(np.quantile(_finite(values), shares))
+    if len(levels) == 1:
+        levels = levels[0] + np.array([-0.5, 0.5])
+    ticks = np.arange(len(levels))
+    # Colours follow the number of the range, not the loss.
+    ranges = np.interp(values, levels, ticks)
     drawn = ax.contourf(
         axis,
         axis,
-        np.ma.masked_invalid(_numbers(result.values).T),
-        levels=levels,
-        norm=LogNorm(scale.low, scale.high) if scale.logarithmic else None,
+        np.ma.array(ranges, mask=~np.isfinite(values)),
+        levels=ticks,
         cmap=COLOUR_MAP,
-        extend="neither" if limits is None else "both",
     )
-    bar = ax.figure.colorbar(drawn, ax=ax, label="loss", ticks=levels[::2])
+    bar = ax.figure.colorbar(drawn, ax=ax, label="loss", ticks=ticks[::2])
     bar.set_ticklabels([f"{level:.2g}" for level in levels[::2]])
-    bar.minorticks_off()
     if path is not None:
         _draw_path(ax, path)
     ends = axis[0], axis[-1]
@@ -267,6 +264,13 @@ def _scale(result: Landscape, limits: tuple[float, float] | None) -> _Scale:
     return _Scale(low, high, low > 0 and high >= _RATIO * low)
 
 
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite: NDArray[np.float64] = values[np.isfinite(values)]
+    if not finite.size:
+        raise ValueError("result: expected finite losses, got none; try a smaller span")
+    return finite
+
+
 def _draw_surface(ax: Axes3D, result: Landscape, scale: _Scale) -> None:
     axis = _numbers(result.axis)
     x, y = np.meshgrid(axis, axis, indexing="ij")
@@ -286,6 +290,7 @@ def _draw_surface(ax: Axes3D, result: Landscape, scale: _Scale) -> None:
     places, labels = scale.ticks()
     ax.set_zlim(bottom, top)
     ax.set_zticks(places, labels)
+    ax.set_box_aspect(None, zoom=0.85)  # leaves room for the labels
 
 
 def _draw_path(ax: Axes, path: Tensor) -> None:

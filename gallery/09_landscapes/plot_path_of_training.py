@@ -104,12 +104,11 @@ print(f"{end.numel()} parameters: a random plane sees about {expected:.1%}")
 # colour below its dot.
 
 with torch.no_grad():
-    start = torch.tensor(0.0, device=device)
     below = ag.slice_loss(
         net,
         cross_entropy,
         (inputs, targets),
-        (paths["principal"][:1] @ planes["principal"]),
+        paths["principal"][:1] @ planes["principal"],
         span=(0.0, 1.0),
         points=3,
     ).values[-1]

@@ -46,8 +46,8 @@ for name in values:
     print(f"  right on {accuracy:.1%} of the digits held back")
 
 # %%
-# Each loss on a plane through the trained parameters. Both have one scale
-# of colours, and it is logarithmic.
+# Each loss on a plane through the trained parameters. Each colour is one
+# range of losses; the ranges differ between the two pictures.
 
 slices = {
     name: Landscape(
@@ -59,11 +59,10 @@ slices = {
     for name, value in values.items()
 }
 smooth, rough = slices["with"], slices["without"]
-every = np.stack([*values.values()])
 
 fig, axes = plt.subplots(2, figsize=(5, 8), layout="constrained")
 for ax, (name, found) in zip(axes, slices.items(), strict=True):
-    plotting.slice_contour(found, limits=(1e-3, every.max()), ax=ax)
+    plotting.slice_contour(found, ax=ax)
     ax.set_title(f"{name} skips")
 fig.set_label(
     "Contours of the loss around two trained networks of 56 layers. With "

@@ -120,7 +120,7 @@ for found, label, colour in (
 ):
     text = f"{label}: barrier {barrier(found):.2f}"
     plotting.slice_line(found, label=text, colour=colour, ax=ax)
-ax.legend()
+ax.legend(loc="upper left", bbox_to_anchor=(0, 1.3))
 ax.set_xlabel("share of the way from one network to the other")
 fig.set_label(
     "Loss along straight lines between networks. Between the two trained "
