@@ -2,6 +2,7 @@
 
 A plain build starts from nothing and treats every warning as an error. A quick one
 computes again what changed, and everything if the package, torch or the device did.
+The README's picture is one that the build made.
 """
 
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 SITE = DOCS / "_build" / "html"
+PICTURE = DOCS / "auto_gallery/02_gradients/images/sphx_glr_plot_error_valley_002"
 
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_ext")]
 
@@ -33,6 +35,9 @@ def build(quick: bool) -> int:
     strict = [] if quick else ["-W", "--keep-going"]
     status = sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
     if status == 0:
+        for twin, theme in (("", "light"), ("_dark", "dark")):
+            picture = DOCS / "_static" / f"readme-{theme}.webp"
+            shutil.copyfile(f"{PICTURE}{twin}.webp", picture)
         provenance.write({**now, "sources": sources})
     return status
 
