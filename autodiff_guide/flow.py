@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -224,10 +225,8 @@ def gradient_flow(
                 module, {**parameters, **buffers}, (inputs,)
             )
         value = _scalar_loss(output, target, loss)
-    gradients = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
     return _judged(
-        float(value.detach()),
-        _rows(module, watch, dict(zip(parameters, gradients, strict=True))),
+        float(value.detach()), _rows(module, watch, _gradient_norms(value, parameters))
     )
 
 
@@ -242,8 +241,8 @@ class _Row:
     gradient: Tensor | None = None
 
     def see(self, before: Tensor, value: Tensor) -> None:
-        one = value.new_ones(()).expand_as(value)
-        (slope,) = torch.autograd.grad(value, before, one, retain_graph=True)
+        ones = torch.ones_like(value)
+        (slope,) = torch.autograd.grad(value, before, ones, retain_graph=True)
         size = slope.abs_()
         by_channel = isinstance(self.layer, _BY_CHANNEL) and size.ndim > 2
         unit = 1 if by_channel else size.ndim - 1
@@ -339,20 +338,32 @@ def _scalar_loss(
     return value
 
 
-def _rows(
-    module: nn.Module, watch: _Watch, gradients: dict[str, Tensor | None]
-) -> list[_Row]:
+def _gradient_norms(value: Tensor, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Measure each gradient as it arrives, and let it go: one is held at a time."""
+    norms: dict[str, Tensor] = {}
+
+    def measure(name: str, parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            norms[name] = torch.linalg.vector_norm(parameter.grad)
+            parameter.grad = None
+
+    for name, parameter in parameters.items():
+        parameter.register_post_accumulate_grad_hook(partial(measure, name))
+    value.backward(inputs=list(parameters.values()))
+    return norms
+
+
+def _rows(module: nn.Module, watch: _Watch, norms: dict[str, Tensor]) -> list[_Row]:
     for name, layer in module.named_modules():
         own = [
-            gradients.get(f"{name}.{key}" if name else key)
+            f"{name}.{key}" if name else key
             for key, _ in layer.named_parameters(recurse=False)
         ]
-        reached = [gradient for gradient in own if gradient is not None]
+        reached = [norms[each] for each in own if each in norms]
         if own:
             watch.enter(name, layer)
         if reached:
-            norms = [torch.linalg.vector_norm(each) for each in reached]
-            watch.rows[layer].gradient = torch.linalg.vector_norm(torch.stack(norms))
+            watch.rows[layer].gradient = torch.linalg.vector_norm(torch.stack(reached))
     return list(watch.rows.values())
 
 
