@@ -343,9 +343,10 @@ def _gradient_norms(value: Tensor, parameters: dict[str, Tensor]) -> dict[str, T
     norms: dict[str, Tensor] = {}
 
     def measure(name: str, parameter: Tensor) -> None:
-        if parameter.grad is not None:
-            norms[name] = torch.linalg.vector_norm(parameter.grad)
-            parameter.grad = None
+        gradient, parameter.grad = parameter.grad, None
+        if gradient is not None:
+            dense = gradient.coalesce().values() if gradient.is_sparse else gradient
+            norms[name] = torch.linalg.vector_norm(dense)
 
     for name, parameter in parameters.items():
         parameter.register_post_accumulate_grad_hook(partial(measure, name))

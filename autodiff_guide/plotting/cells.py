@@ -103,6 +103,7 @@ def vector_jacobian_product(
     ax.set_xlim(0, left + columns)
     ax.set_ylim(below + 1, 0)
     ax.set_aspect("equal")
+    ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()

@@ -59,15 +59,17 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
             ax.plot(*at, "x", color=colour)
         if layer.verdict not in named:
             named.add(layer.verdict)
+            rising = place < len(norms) and norms[place] > layer.gradient
             ax.annotate(
                 layer.verdict.name.lower().replace("_", " "),
                 at,
                 xycoords=edge if zero else ax.transData,
-                xytext=(8, -4) if zero else (4, 8),
+                xytext=(8, -4) if zero else (6, -12 if rising else 6),
                 textcoords="offset points",
                 color=colour,
             )
     ax.set_yscale("log")
+    ax.margins(y=0.18)  # leaves room for the words
     if len(norms) <= NAMED_LAYERS:
         ax.set_xticks(places, [layer.name for layer in result.layers])
     else:

@@ -102,6 +102,7 @@ def surface(
         ax = figure.add_subplot(projection="3d")
     ax.plot_surface(x, y, z, cmap=COLOUR_MAP, rcount=80, ccount=80, antialiased=False)
     ax.set(xlabel="x", ylabel="y", zlabel="value")
+    ax.set_box_aspect(None, zoom=0.78)  # leaves room for the labels
     return ax
 
 

@@ -54,7 +54,7 @@ nesterov = Momentum(0.01, momentum=0.8, nesterov=True)
 ahead = ag.minimize(ravine, start, nesterov, steps=60)
 for path in (plain, heavy, ahead):
     plotting.values(path, ax=ax)
-ax.legend(loc="lower left")
+ax.legend(loc="upper right")
 ends = [path.values[-1].item() for path in (plain, heavy, ahead)]
 fig.set_label(
     "Value against step, on a logarithmic scale. After 60 steps plain "

@@ -33,7 +33,6 @@ fig, axes = plt.subplots(
 for ax, surface in zip(axes, (saddle, monkey), strict=True):
     plotting.surface(surface, ax=ax)
     ax.set_title(f"${surface.formula}$")
-    ax.set_zlabel("")
     ax.tick_params(pad=-2)
 fig.set_label(
     "Two surfaces: a saddle, with two ways down, and a monkey saddle, with "

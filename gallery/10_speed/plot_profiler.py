@@ -86,7 +86,7 @@ for shift, (name, times) in zip((-0.2, 0.2), times_of.items(), strict=True):
 ax.set_yticks(range(5), short)
 ax.invert_yaxis()
 ax.set(xlabel="self time in milliseconds", xscale="log")
-ax.legend()
+ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 fig.set_label(
     "The five operations on which the loop spends most, as bars: "
     + ", ".join(
