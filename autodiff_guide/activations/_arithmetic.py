@@ -46,3 +46,11 @@ def two_product(a: Tensor | float, b: Tensor) -> Pair:
     a_low, b_low = a - a_high, b - b_high
     lost = a_high * b_high - product + a_high * b_low + a_low * b_high + a_low * b_low
     return product, lost
+
+
+def quotient(top: Pair, bottom: Pair) -> Tensor:
+    """Divide one pair by another; what the division lost is divided once more."""
+    first = top[0] / bottom[0]
+    product, lost = two_product(first, bottom[0])
+    rest = top[0] - product - lost + top[1] - first * bottom[1]
+    return first + rest / bottom[0]

@@ -14,6 +14,7 @@ from torch import Tensor
 from autodiff_guide.activations._arithmetic import (
     Pair,
     minus_abs,
+    quotient,
     rounded_once,
     two_product,
     two_sum,
@@ -86,8 +87,7 @@ def logsigmoid_slope(x: Tensor) -> Tensor:
 def silu(x: Tensor) -> Tensor:
     """Return x sigmoid(x)."""
     x = _finite_below(x)
-    e = minus_abs(x).exp()
-    return torch.where(x > 0, x, x * e) / (1 + e)
+    return _times_logistic(x, minus_abs(x), torch.zeros_like(x))
 
 
 @rounded_once
@@ -95,14 +95,29 @@ def silu_slope(x: Tensor) -> Tensor:
     """Return s (1 + x (1 - s)), where s is the sigmoid."""
     x = _finite(x)
     e = minus_abs(x).exp()
-    return _logistic(e, x) * (1 + x * _logistic(e, -x))
+    s = _logistic(e, x)
+    near = s * (1 + x * _logistic(e, -x))
+    return _or_far_below(near, s, 1 + x, minus_abs(x))
 
 
 @rounded_once
 def mish(x: Tensor) -> Tensor:
-    """Return x tanh(softplus(x))."""
+    """Return x tanh(softplus(x)), by (1 + e)**2 = exp(2 softplus(-|x|))."""
     x = _finite_below(x)
-    return x * softplus(x).tanh()
+    e = minus_abs(x).exp()
+    wide, wide_low = two_sum(2.0, e)
+    square, square_low = two_product(e, wide)  # (1 + e)**2 - 1
+    square_low = square_low + e * wide_low
+    total, total_low = two_sum(2.0, square)
+    negative = x.clamp(max=0)
+    product, product_low = two_product(negative, square)
+    below = quotient(
+        (product, product_low + negative * square_low),
+        (total, total_low + square_low),
+    )
+    above = x - x.clamp(min=0, max=1e3) * e**2 / (e**2 + e + 0.5)
+    near = torch.where(x > 0, above, below)
+    return _or_far_below(near, softplus(x).tanh(), negative, minus_abs(x))
 
 
 @rounded_once
@@ -112,14 +127,20 @@ def mish_slope(x: Tensor) -> Tensor:
     e = minus_abs(x).exp()
     positive = 4 * e**2 * (1 + e) / (1 + 2 * e + 2 * e**2) ** 2
     negative = 4 * e * (1 + e) / (2 + 2 * e + e**2) ** 2
-    return softplus(x).tanh() + x * torch.where(x > 0, positive, negative)
+    t = softplus(x).tanh()
+    near = t + x * torch.where(x > 0, positive, negative)
+    return _or_far_below(near, t, 1 + x, minus_abs(x))
 
 
 @rounded_once
 def gelu(x: Tensor) -> Tensor:
     """Return x Phi(x), where Phi is the normal distribution function."""
     x = _finite_below(x)
-    return x * _normal_cdf(x)
+    below = x.clamp(max=0)
+    square, low = two_product(below, below)
+    factor = below * torch.special.erfcx(-_SQRT_HALF[0] * below) / 2 * (1 - low / 2)
+    share = _normal_cdf(x)
+    return _or_far_below(x * share, share, factor, -square / 2)
 
 
 @rounded_once
@@ -132,21 +153,19 @@ def gelu_slope(x: Tensor) -> Tensor:
 @rounded_once
 def gelu_tanh(x: Tensor) -> Tensor:
     """Return x (1 + tanh(u)) / 2, where u = sqrt(2 / pi) (x + 0.044715 x**3)."""
-    power, low = _tanh_gelu_power(x)
-    total, total_low = two_sum(1.0, power)
-    product, product_low = two_product(x.clamp(-_FAR_OUT, 0), power)
-    below = product / total
-    lost = product_low + product * low - below * (total_low + power * low)
-    return torch.where(x > 0, x / total, below + lost / total)
+    return _times_logistic(x.clamp(min=-_FAR_OUT), *_tanh_gelu_exponent(x))
 
 
 @rounded_once
 def gelu_tanh_slope(x: Tensor) -> Tensor:
     """Return s + x s (1 - s) v', where v = 2u and s is its sigmoid."""
-    e = _tanh_gelu_power(x)[0]
+    exponent, low = _tanh_gelu_exponent(x)
+    e = exponent.exp()
     x = x.clamp(-_FAR_OUT, _FAR_OUT)
     inner = _LINEAR[0] + 3 * _CUBIC[0] * x**2
-    return _logistic(e, x) + x * e / (1 + e) ** 2 * inner
+    s = _logistic(e, x)
+    near = s + x * e / (1 + e) ** 2 * inner
+    return _or_far_below(near, s, (1 + x * inner) * (1 + low), exponent)
 
 
 @rounded_once
@@ -198,9 +217,31 @@ def _finite(x: Tensor) -> Tensor:
     return x.clamp(-1e3, 1e3)
 
 
+def _or_far_below(near: Tensor, share: Tensor, factor: Tensor, power: Tensor) -> Tensor:
+    """Return `near`; where its factor `share` is too small, ``factor exp(power)``.
+
+    A subnormal `share` has few digits, and a product with it no more.
+    """
+    far = factor * (power + 50).exp() * math.exp(-50)
+    return torch.where(share < torch.finfo(share.dtype).tiny, far, near)
+
+
 def _logistic(e: Tensor, x: Tensor) -> Tensor:
     """Return the sigmoid that belongs to ``e = exp(-|x|)`` and the sign of x."""
     return torch.where(x > 0, 1, e) / (1 + e)
+
+
+def _times_logistic(x: Tensor, exponent: Tensor, low: Tensor) -> Tensor:
+    """Return x times the sigmoid of -(exponent + low), where x > 0, or of that."""
+    power = exponent.exp()
+    total, total_low = two_sum(1.0, power)
+    negative = x.clamp(max=0)
+    product, product_low = two_product(negative, power)
+    below = quotient(
+        (product, product_low + product * low), (total, total_low + power * low)
+    )
+    near = torch.where(x > 0, x / total, below)
+    return _or_far_below(near, _logistic(power, x), negative * (1 + low), exponent)
 
 
 def _normal_cdf(x: Tensor) -> Tensor:
@@ -211,8 +252,8 @@ def _normal_cdf(x: Tensor) -> Tensor:
     return (torch.erfc(high) + slope * low) / 2
 
 
-def _tanh_gelu_power(x: Tensor) -> Pair:
-    """Return p, low: p (1 + low) = exp(-2 sqrt(2 / pi) (|x| + 0.044715 |x|**3))."""
+def _tanh_gelu_exponent(x: Tensor) -> Pair:
+    """Return -2 sqrt(2 / pi) (|x| + 0.044715 |x|**3), and what rounding lost of it."""
     x = minus_abs(x).clamp(min=-_FAR_OUT)
     square, square_low = two_product(x, x)
     term, term_low = two_product(_CUBIC[0], square)
@@ -220,4 +261,4 @@ def _tanh_gelu_power(x: Tensor) -> Pair:
     factor, factor_low = two_sum(_LINEAR[0], term)
     factor_low = factor_low + term_low + _LINEAR[1]
     high, low = two_product(x, factor)
-    return high.exp(), low + x * factor_low
+    return high, low + x * factor_low
