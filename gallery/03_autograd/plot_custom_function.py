@@ -58,6 +58,14 @@ fig.set_label(
 )
 
 # %%
+# Inside a formula the operation is one box, under its own name. What your
+# backward returned stands as the gradient of the box above it.
+
+two = x[-1:].squeeze().clone().requires_grad_()
+graph = ag.trace(lambda x: 3 * XLogX.apply(x), two)
+graph
+
+# %%
 # Is the backward right? :func:`autodiff_guide.check_gradient` compares it
 # with differences, in many directions at once.
 
@@ -108,5 +116,6 @@ assert found.verdict == "fail"
 assert unheard.verdict == "fail"
 assert torch.allclose(last, slope)
 assert not torch.allclose(inside, 3 * slope)
+assert "XLogX" in str(graph)
 assert abs(lowest - 1 / torch.e) < 0.02
 plt.show()
