@@ -25,6 +25,7 @@ from autodiff_guide.descent import (
     classify,
     loop,
     minimize,
+    recorder,
 )
 from autodiff_guide.objectives import CATALOGUE, quadratic, rosenbrock
 
@@ -137,6 +138,13 @@ def test_chunks_on_a_cpu_fit_its_cache():
     assert loop._size(torch.zeros(10_000, 2)) == 13
     assert loop._size(torch.zeros(10**6, 2)) == 4
     assert loop._size(torch.zeros(10**6, 2, device="meta")) == 64
+
+
+def test_rows_are_kept_in_the_dtype_and_on_the_device_of_the_start():
+    for like in (torch.ones(1).bfloat16(), torch.ones(1, device="meta")):
+        room = recorder._room(like, 3, 2)
+        assert room.shape == (3, 2)
+        assert (room.dtype, room.device) == (like.dtype, like.device)
 
 
 def test_stopping_rules_and_their_order():
@@ -355,6 +363,17 @@ def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
     eager = minimize(fn, start, rule, **given)
     torch.testing.assert_close(compiled.points, eager.points, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(compiled.values, eager.values, rtol=1e-9, atol=1e-12)
+
+
+def test_compiled_runs_are_looked_at_together(monkeypatch):
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 4)
+    looks = []
+    monkeypatch.setattr(loop, "_bar", lambda limit: looks.append)
+    given = {"steps": 50, "compile": True, "progress": True}
+    minimize(bowl, torch.ones(2), GradientDescent(0.01), **given)
+    assert looks == [1, 32, 16, 2]
 
 
 def test_compiling_again_and_again_is_allowed(monkeypatch):

@@ -12,7 +12,7 @@ from autodiff_guide.descent.blocks import (
     Advance,
     RateAt,
     compiled_blocks,
-    eager_blocks,
+    in_blocks,
     rate_at,
     stack,
 )
@@ -135,16 +135,16 @@ def _blocks(
     if isinstance(rule, SearchRule):
         yield stack([at])
         state, advance = rule.init(at.point), _searching(problem, rule, recorder)
-        yield from eager_blocks(advance, at, state, range(limit), 1)
+        yield from in_blocks(advance, at, state, range(limit), 1)
         return
     lr = rate_at(rule.lr, at.point)
     yield stack([at])
-    advance = _stepping(problem, rule, lr)
+    advance, size = _stepping(problem, rule, lr), _size(at.point)
     if compiled:
-        yield from compiled_blocks(problem, rule, lr, limit, advance)
+        yield from compiled_blocks(problem, rule, lr, limit, size, advance)
     else:
         state = rule.init(at.point)
-        yield from eager_blocks(advance, at, state, range(limit), _size(at.point))
+        yield from in_blocks(advance, at, state, range(limit), size)
 
 
 def _stepping(problem: Problem, rule: GradientRule, lr: RateAt) -> Advance:
