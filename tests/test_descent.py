@@ -68,7 +68,7 @@ def reference(fn, start, lr, steps, stops):
         value = fn(leaf)
         (slope,) = torch.autograd.grad(value, leaf)
         rows.append(point)
-        norm = slope.norm()  # which may overflow before its entries do
+        norm = slope.norm()
         if not (point.isfinite().all() and value.isfinite() and norm.isfinite()):
             nan = point.isfinite().all() and (value.isnan() or norm.isnan())
             return rows, Status.NAN if nan else Status.DIVERGED
@@ -186,6 +186,21 @@ def test_overflow_and_nan_have_their_own_status():
     assert cliff.status is Status.NAN
     assert cliff.points[-1].isfinite().all()
     assert bool(cliff.stopped_by(Status.NAN))
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 1)])
+def test_a_diverged_start_stops_at_its_first_infinity(shape):
+    def steep(x):
+        return (x**4).sum(-1)
+
+    found = minimize(steep, torch.full(shape, 3.0), GradientDescent(2.0))
+    assert found.stopped_by(Status.DIVERGED).all()
+    for rows in (found.points, found.values, found.gradient_norms):
+        assert rows[:-1].isfinite().all()
+    # Here the gradient's norm overflows, by the squares in it, before all else.
+    assert found.gradient_norms[-1].isinf().all()
+    assert found.points[-1].isfinite().all()
+    assert found.values[-1].isfinite().all()
 
 
 def test_a_failure_after_the_stop_is_not_the_users():

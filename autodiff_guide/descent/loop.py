@@ -49,7 +49,8 @@ def minimize(
        \max_i \lvert x_{t,i} - x_{t-1,i} \rvert < \text{step\_below}, \qquad
        \lVert g_t \rVert_2 < \text{gradient\_below}
 
-    Each of many starts stops by itself; one that overflows or meets NaN stops too.
+    Each of many starts stops by itself. It also stops at the first row in which the
+    point, the value or the gradient norm has overflowed or is NaN.
 
     Parameters
     ----------
