@@ -430,6 +430,18 @@ def test_classify_says_where_it_stands(name, point, kind):
     torch.testing.assert_close(found.eigenvalues, torch.linalg.eigvalsh(hessian))
 
 
+@pytest.mark.parametrize("n", [2, 100])
+def test_classify_takes_a_function_of_all_points(n):
+    def saddle(points):
+        return points[:, 0] ** 2 - points[:, 1:].square().sum(1)
+
+    points = torch.zeros(3, n, dtype=torch.float64)
+    found = classify(saddle, points, batched=True)
+    assert found.kind == [Kind.SADDLE] * 3
+    ends = found.eigenvalues[:, [0, -1]]
+    torch.testing.assert_close(ends, row(-2, 2).expand(3, 2))
+
+
 def test_classify_takes_many_points_and_undefined_ones():
     found = classify(HIMMELBLAU, torch.tensor(HIMMELBLAU.minimisers).double())
     assert found.kind == [Kind.MINIMUM] * 4

@@ -190,12 +190,14 @@ def test_tangent_steps_touch_the_curve():
     assert np.allclose(arrows, list(itertools.pairwise(expected)))
 
 
-def test_animation_is_light_and_ends_with_whole_paths(path):
+def test_animation_is_light_and_opens_with_whole_paths(path):
     other = minimize(BOOTH, path.points[0], Adam(0.5), steps=90)
     moving = plotting.animation([path, other], function=BOOTH)
     page = moving.to_jshtml()
     assert len(page) < 650_000
     assert 2 <= page.count("data:image/png;base64") <= 60
+    first, then, *_, last = moving.new_frame_seq()
+    assert (first, then, last) == (90, 0, 90)
     moving._init_draw()
     (ax,) = moving._fig.axes
     np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
@@ -230,7 +232,7 @@ def test_views_refuse_points_they_cannot_draw(view):
         getattr(plotting, view)(found, **extra)
 
 
-@pytest.mark.parametrize("frames", [1, 61])
+@pytest.mark.parametrize("frames", [2, 61])
 def test_animations_have_a_sensible_length(path, frames):
-    with pytest.raises(ValueError, match="frames: expected 2 to 60"):
+    with pytest.raises(ValueError, match="frames: expected 3 to 60"):
         plotting.animation(path, function=BOOTH, frames=frames)

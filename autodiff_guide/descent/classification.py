@@ -92,7 +92,7 @@ class Classification:
 
 
 def classify(
-    fn: Function, points: Tensor, *, tolerance: float = 1e-4
+    fn: Function, points: Tensor, *, tolerance: float = 1e-4, batched: bool = False
 ) -> Classification:
     r"""Say what `fn` has at each point: a minimum, a saddle, a maximum, or a slope.
 
@@ -108,11 +108,14 @@ def classify(
     Parameters
     ----------
     fn : callable
-        Maps a point, shape ``(n,)``, to its value, shape ``()``.
+        Maps a point, shape ``(n,)``, to its value, shape ``()``. With `batched`, maps
+        points ``(B, n)`` to values ``(B,)``, each from its own row alone.
     points : Tensor
         Floating-point, shape ``(n,)`` or ``(B, n)``.
     tolerance : float
         How near to a point without slope is near enough.
+    batched : bool
+        `fn` takes all points as they are, as in `minimize`.
 
     Returns
     -------
@@ -139,10 +142,10 @@ def classify(
     gradient norm  0
     curvatures     -2 to 2
     """
-    start = require_start(points, batched=False)
+    start = require_start(points, batched=batched)
     with torch.inference_mode(False), torch.enable_grad():
         start = start.clone()
-        problem = Problem(fn, start)
+        problem = Problem(fn, start, batched=batched)
         gradient = problem.start.gradient
         if start.shape[-1] <= _DENSE:
             hessian = problem.hessian(start)
