@@ -471,6 +471,36 @@ def test_classify_by_lanczos_finds_the_extreme_curvatures(negative):
         assert bool(found.is_a(kind).all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("few", "kind"),
+    [
+        ((1.0,), Kind.MINIMUM),
+        ((-1.0, 1.0), Kind.SADDLE),
+        ((0.001, 1.0, 5.0), Kind.MINIMUM),
+        ((0.0, 1.0), Kind.FLAT),
+        ((0.0,), Kind.FLAT),
+    ],
+)
+def test_classify_by_lanczos_of_few_different_curvatures(few, kind, dtype):
+    curvatures = torch.tensor(few, dtype=dtype).repeat(100)
+
+    def fn(point):
+        return 0.5 * (curvatures * point**2).sum()
+
+    found = classify(fn, torch.zeros(20, len(curvatures), dtype=dtype))
+    assert found.kind == [kind] * 20
+    extremes = curvatures.new_tensor([few[0], few[-1]]).expand(20, 2)
+    torch.testing.assert_close(found.eigenvalues, extremes, rtol=1e-4, atol=1e-5)
+
+
+def test_classify_by_lanczos_where_a_derivative_is_not_defined():
+    points = torch.stack([torch.zeros(100), torch.ones(100)])
+    found = classify(lambda x: x.sqrt().sum(), points)
+    assert found.kind == [Kind.UNDEFINED, Kind.SLOPE]
+    assert not found.eigenvalues[0].isfinite().any()
+
+
 RULE = GradientDescent(0.1)
 ONE, MANY = torch.ones(2), torch.ones(3, 2)
 

@@ -169,21 +169,32 @@ def classify(
 
 
 def _extremes(problem: Problem, points: Tensor) -> Tensor:
-    """Return the smallest and largest eigenvalue at each point, by Lanczos: (*B, 2)."""
+    """Return the smallest and largest eigenvalue at each point, by Lanczos: (*B, 2).
+
+    With few different eigenvalues the directions come to an end: what is left of the
+    next is rounding. From there on the tridiagonal matrix repeats its first entry,
+    which lies between the extremes.
+    """
     n = points.shape[-1]
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(points.shape, generator=generator, dtype=torch.float64)
     direction = direction.to(points)
     product = problem.hessian_product(points)
     basis: list[Tensor] = []
-    diagonal, beside = [], []
+    diagonal: list[Tensor] = []
+    beside = []
+    rounding = torch.zeros_like(direction[..., 0])
     for _ in range(min(_KRYLOV, n)):
-        length = torch.linalg.vector_norm(direction, dim=-1, keepdim=True)
-        direction = direction / length.clamp_min(torch.finfo(points.dtype).tiny)
+        length = torch.linalg.vector_norm(direction, dim=-1)
+        ended = length <= rounding
+        beside.append(length.masked_fill(ended, 0))
+        direction = (direction / length[..., None]).masked_fill(ended[..., None], 0)
         image = product(direction)
         basis.append(direction)
-        beside.append(length[..., 0])
-        diagonal.append((direction * image).sum(-1))
+        along = (direction * image).sum(-1)
+        diagonal.append(torch.where(ended, diagonal[0], along) if diagonal else along)
+        size = torch.linalg.vector_norm(image, dim=-1)
+        rounding = torch.maximum(rounding, 100 * torch.finfo(points.dtype).eps * size)
         direction = image
         for _ in range(2):  # twice is enough to stay orthogonal
             for known in basis:
@@ -191,5 +202,6 @@ def _extremes(problem: Problem, points: Tensor) -> Tensor:
     off = torch.stack(beside[1:], -1)
     tridiagonal = torch.stack(diagonal, -1).diag_embed()
     tridiagonal = tridiagonal + off.diag_embed(1) + off.diag_embed(-1)
-    values: Tensor = torch.linalg.eigvalsh(tridiagonal)
-    return torch.stack([values[..., 0], values[..., -1]], -1)
+    defined = tridiagonal.isfinite().all(-1).all(-1, keepdim=True)
+    values: Tensor = torch.linalg.eigvalsh(tridiagonal.nan_to_num())
+    return torch.where(defined, values[..., [0, -1]], torch.nan)
