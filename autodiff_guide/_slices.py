@@ -42,7 +42,11 @@ class Job:
     def run(self, places: Iterable[int], keep: Callable[[int, Row], None]) -> None:
         """Compute rows of the slice in this process, and hand each to `keep`."""
         first, second = self.directions[0], self.directions[-1]
-        with kept(self.module, self.mode, self.random) as restart, torch.no_grad():
+        # Parameters made in inference mode are served faster than others.
+        with (
+            kept(self.module, self.mode, self.random) as restart,
+            torch.inference_mode(),
+        ):
             centre = flat(self.module)
             row, here = centre.clone(), centre.clone()
             for parameter, part in zip(
@@ -54,11 +58,10 @@ class Job:
                 alone = place == CENTRE or len(self.directions) == 1
                 torch.add(centre, first, alpha=outer, out=row)
                 values = []
-                with torch.inference_mode():
-                    for inner in [0.0] if alone else self.coordinates:
-                        torch.add(row, second, alpha=inner, out=here)
-                        restart()
-                        values.append(mean_loss(self.module, self.loss, self.batches))
+                for inner in [0.0] if alone else self.coordinates:
+                    torch.add(row, second, alpha=inner, out=here)
+                    restart()
+                    values.append(mean_loss(self.module, self.loss, self.batches))
                 require_number(values[0])
                 keep(place, torch.stack(values).double().cpu().numpy())
 

@@ -139,7 +139,8 @@ def slice_loss(
     Parameters
     ----------
     module : Module
-        With P parameters :math:`\theta`, of one dtype on one device.
+        With P parameters :math:`\theta`, of one dtype on one device. It runs in
+        ``torch.inference_mode``: derivatives inside it must be by ``torch.func``.
     loss : callable
         ``loss(output, targets)`` is a tensor of shape ``()``, the mean over a batch.
     data : tuple or iterable of tuple

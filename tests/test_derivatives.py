@@ -426,9 +426,15 @@ def test_second_derivatives(fn, exact):
     second = hessian(fn)(x)
     assert second.shape == (4, 4)
     assert torch.allclose(second, torch.autograd.functional.hessian(fn, x))
-    assert torch.allclose(second, jacobian(grad(fn))(x))
+    assert torch.allclose(second, torch.func.hessian(fn)(x))
     found = numeric_derivative(grad(fn), x)
     assert torch.allclose(found.value, second, atol=1e-9)
+
+
+def test_hessian_of_the_mean_squared_error():
+    x, y = torch.randn(2, 5, dtype=torch.float64)
+    found = hessian(lambda x: torch.nn.functional.mse_loss(x, y))(x)
+    assert torch.allclose(found, torch.eye(5, dtype=torch.float64) * 2 / 5)
 
 
 def test_jacobian_against_torch_and_both_products():

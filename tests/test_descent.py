@@ -25,6 +25,7 @@ from autodiff_guide.descent import (
     classify,
     loop,
     minimize,
+    recorder,
 )
 from autodiff_guide.objectives import CATALOGUE, quadratic, rosenbrock
 
@@ -67,7 +68,7 @@ def reference(fn, start, lr, steps, stops):
         value = fn(leaf)
         (slope,) = torch.autograd.grad(value, leaf)
         rows.append(point)
-        norm = slope.norm()  # which may overflow before its entries do
+        norm = slope.norm()
         if not (point.isfinite().all() and value.isfinite() and norm.isfinite()):
             nan = point.isfinite().all() and (value.isnan() or norm.isnan())
             return rows, Status.NAN if nan else Status.DIVERGED
@@ -139,6 +140,13 @@ def test_chunks_on_a_cpu_fit_its_cache():
     assert loop._size(torch.zeros(10**6, 2, device="meta")) == 64
 
 
+def test_rows_are_kept_in_the_dtype_and_on_the_device_of_the_start():
+    for like in (torch.ones(1).bfloat16(), torch.ones(1, device="meta")):
+        room = recorder._room(like, 3, 2)
+        assert room.shape == (3, 2)
+        assert (room.dtype, room.device) == (like.dtype, like.device)
+
+
 def test_stopping_rules_and_their_order():
     rule, start = GradientDescent(0.25), row(4)  # halves the point at each step
     by_value = minimize(bowl, start, rule, value_below=1.1)
@@ -178,6 +186,21 @@ def test_overflow_and_nan_have_their_own_status():
     assert cliff.status is Status.NAN
     assert cliff.points[-1].isfinite().all()
     assert bool(cliff.stopped_by(Status.NAN))
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 1)])
+def test_a_diverged_start_stops_at_its_first_infinity(shape):
+    def steep(x):
+        return (x**4).sum(-1)
+
+    found = minimize(steep, torch.full(shape, 3.0), GradientDescent(2.0))
+    assert found.stopped_by(Status.DIVERGED).all()
+    for rows in (found.points, found.values, found.gradient_norms):
+        assert rows[:-1].isfinite().all()
+    # Here the gradient's norm overflows, by the squares in it, before all else.
+    assert found.gradient_norms[-1].isinf().all()
+    assert found.points[-1].isfinite().all()
+    assert found.values[-1].isfinite().all()
 
 
 def test_a_failure_after_the_stop_is_not_the_users():
@@ -357,6 +380,17 @@ def test_compiled_is_eager_to_rounding(rule, start, batched, monkeypatch):
     torch.testing.assert_close(compiled.values, eager.values, rtol=1e-9, atol=1e-12)
 
 
+def test_compiled_runs_are_looked_at_together(monkeypatch):
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(blocks.torch, "compile", traced)
+    monkeypatch.setattr(blocks, "_RUN", 4)
+    looks = []
+    monkeypatch.setattr(loop, "_bar", lambda limit: looks.append)
+    given = {"steps": 50, "compile": True, "progress": True}
+    minimize(bowl, torch.ones(2), GradientDescent(0.01), **given)
+    assert looks == [1, 32, 16, 2]
+
+
 def test_compiling_again_and_again_is_allowed(monkeypatch):
     traced = functools.partial(torch.compile, backend="eager")
     monkeypatch.setattr(blocks.torch, "compile", traced)
@@ -396,6 +430,18 @@ def test_classify_says_where_it_stands(name, point, kind):
     torch.testing.assert_close(found.eigenvalues, torch.linalg.eigvalsh(hessian))
 
 
+@pytest.mark.parametrize("n", [2, 100])
+def test_classify_takes_a_function_of_all_points(n):
+    def saddle(points):
+        return points[:, 0] ** 2 - points[:, 1:].square().sum(1)
+
+    points = torch.zeros(3, n, dtype=torch.float64)
+    found = classify(saddle, points, batched=True)
+    assert found.kind == [Kind.SADDLE] * 3
+    ends = found.eigenvalues[:, [0, -1]]
+    torch.testing.assert_close(ends, row(-2, 2).expand(3, 2))
+
+
 def test_classify_takes_many_points_and_undefined_ones():
     found = classify(HIMMELBLAU, torch.tensor(HIMMELBLAU.minimisers).double())
     assert found.kind == [Kind.MINIMUM] * 4
@@ -423,6 +469,36 @@ def test_classify_by_lanczos_finds_the_extreme_curvatures(negative):
         )
         kind = {0: Kind.MINIMUM, 1: Kind.SADDLE, 100: Kind.MAXIMUM}[negative]
         assert bool(found.is_a(kind).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("few", "kind"),
+    [
+        ((1.0,), Kind.MINIMUM),
+        ((-1.0, 1.0), Kind.SADDLE),
+        ((0.001, 1.0, 5.0), Kind.MINIMUM),
+        ((0.0, 1.0), Kind.FLAT),
+        ((0.0,), Kind.FLAT),
+    ],
+)
+def test_classify_by_lanczos_of_few_different_curvatures(few, kind, dtype):
+    curvatures = torch.tensor(few, dtype=dtype).repeat(100)
+
+    def fn(point):
+        return 0.5 * (curvatures * point**2).sum()
+
+    found = classify(fn, torch.zeros(20, len(curvatures), dtype=dtype))
+    assert found.kind == [kind] * 20
+    extremes = curvatures.new_tensor([few[0], few[-1]]).expand(20, 2)
+    torch.testing.assert_close(found.eigenvalues, extremes, rtol=1e-4, atol=1e-5)
+
+
+def test_classify_by_lanczos_where_a_derivative_is_not_defined():
+    points = torch.stack([torch.zeros(100), torch.ones(100)])
+    found = classify(lambda x: x.sqrt().sum(), points)
+    assert found.kind == [Kind.UNDEFINED, Kind.SLOPE]
+    assert not found.eigenvalues[0].isfinite().any()
 
 
 RULE = GradientDescent(0.1)

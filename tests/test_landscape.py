@@ -1,5 +1,6 @@
 """Slices of a loss against closed forms, and a module that is left as it was."""
 
+import copy
 import os
 import pickle
 import signal
@@ -223,6 +224,8 @@ def everything(module):
         "buffers": [part.clone() for part in module.buffers()],
         "buffer identities": [id(part) for part in module.buffers()],
         "versions": [part._version for part in module.buffers()],
+        "parameter versions": [part._version for part in module.parameters()],
+        "inference": [part.is_inference() for part in module.parameters()],
         "modes": [part.training for part in module.modules()],
         "requires_grad": [part.requires_grad for part in module.parameters()],
         "grads": [part.grad for part in module.parameters()],
@@ -304,6 +307,37 @@ def test_graph_recorded_before_can_still_be_used(network):
     slice_loss(module, cross_entropy, data, random_directions(module), points=3)
     before.backward()
     assert module[0].weight.grad is not None
+
+
+def test_module_may_differentiate_by_torch_func(linear):
+    class Slope(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(3, 1).double()
+
+        def forward(self, inputs):
+            return torch.vmap(torch.func.grad(lambda x: self.inner(x).sum()))(inputs)
+
+    module, (inputs, _) = Slope(), linear[1]
+    directions = random_directions(module)
+    found = slice_loss(
+        module, mse_loss, (inputs, torch.zeros_like(inputs)), directions, points=3
+    )
+    weights = module.inner.weight[0] + directions[0, :3] * found.axis[:, None]
+    expected = weights[:, None] + directions[1, :3] * found.axis[:, None]
+    torch.testing.assert_close(found.values, expected.detach().square().mean(-1))
+
+
+def test_module_can_be_trained_afterwards(network):
+    module, data = network
+    twin = copy.deepcopy(module)
+    slice_loss(module, cross_entropy, data, random_directions(module), points=3)
+    for each in (module, twin):
+        with torch.random.fork_rng():
+            optimizer = torch.optim.SGD(each.parameters(), lr=0.1)
+            cross_entropy(each(data[0]), data[1]).backward()
+            optimizer.step()
+    assert torch.equal(vector(module), vector(twin))
 
 
 def test_hessian_directions_leave_the_module_as_it_was(network):

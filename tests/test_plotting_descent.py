@@ -144,9 +144,30 @@ def test_basins_count_who_reached_what(many):
     assert len(legend(ax)) == 4
     assert all(text.endswith(": 1 start") for text in legend(ax))
     assert legend(ax)[0].startswith("(3, 2)")
-    np.testing.assert_allclose(ax.collections[0].get_offsets(), [[4, 4]])
+    (cell,) = ax.collections[0].get_paths()
+    np.testing.assert_allclose(cell.get_extents().get_points(), [[0, 0], [8, 8]])
     some = plotting.basins(many, minimisers=minimisers[:2])
     assert legend(some)[-1] == "elsewhere: 2 starts"
+
+
+@pytest.mark.parametrize("counts", [(4, 3), (1, 5), (1, 1)])
+def test_the_cells_of_a_grid_fill_its_rectangle(counts):
+    sides = [torch.linspace(0.0, k - 1.0, k) for k in counts]
+    starts = torch.cartesian_prod(*sides)
+    found = minimize(HIMMELBLAU, starts, Newton(), steps=1)
+    ax = plotting.basins(found, minimisers=torch.ones(1, 2))
+    cells = [path.get_extents() for some in ax.collections for path in some.get_paths()]
+    corners = sorted((cell.x0, cell.y0) for cell in cells)
+    np.testing.assert_allclose(corners, starts - 0.5)
+    assert {(cell.width, cell.height) for cell in cells} == {(1.0, 1.0)}
+
+
+def test_scattered_starts_have_cells_that_can_be_seen():
+    starts = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
+    found = minimize(HIMMELBLAU, starts, Newton(), steps=1)
+    ax = plotting.basins(found, minimisers=torch.ones(1, 2))
+    (cell, *_) = ax.collections[-1].get_paths()
+    assert cell.get_extents().width == pytest.approx(1 / 9, rel=0.05)
 
 
 def test_tangent_steps_touch_the_curve():
@@ -169,12 +190,14 @@ def test_tangent_steps_touch_the_curve():
     assert np.allclose(arrows, list(itertools.pairwise(expected)))
 
 
-def test_animation_is_light_and_ends_with_whole_paths(path):
+def test_animation_is_light_and_opens_with_whole_paths(path):
     other = minimize(BOOTH, path.points[0], Adam(0.5), steps=90)
     moving = plotting.animation([path, other], function=BOOTH)
     page = moving.to_jshtml()
     assert len(page) < 650_000
     assert 2 <= page.count("data:image/png;base64") <= 60
+    first, then, *_, last = moving.new_frame_seq()
+    assert (first, then, last) == (90, 0, 90)
     moving._init_draw()
     (ax,) = moving._fig.axes
     np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
@@ -209,7 +232,7 @@ def test_views_refuse_points_they_cannot_draw(view):
         getattr(plotting, view)(found, **extra)
 
 
-@pytest.mark.parametrize("frames", [1, 61])
+@pytest.mark.parametrize("frames", [2, 61])
 def test_animations_have_a_sensible_length(path, frames):
-    with pytest.raises(ValueError, match="frames: expected 2 to 60"):
+    with pytest.raises(ValueError, match="frames: expected 3 to 60"):
         plotting.animation(path, function=BOOTH, frames=frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import FunctionType
 from typing import TypeAlias
 
@@ -39,14 +39,32 @@ def rate_at(lr: Rate, point: Tensor) -> RateAt:
     return lambda t: lr
 
 
-def eager_blocks(
-    advance: Advance, at: At, state: State, steps: range, size: int
-) -> Iterator[At]:
-    """Yield one row for each of `steps`: `_FIRST` at a time, then more, up to `size`.
+def stack(rows: list[At]) -> At:
+    """Return k rows as one: each field gets a leading dimension of k."""
+    points, values, gradients = zip(*rows, strict=True)
+    return At(_side_by_side(points), torch.stack(values), _side_by_side(gradients))
+
+
+def _side_by_side(rows: tuple[Tensor, ...]) -> Tensor:
+    """Return the rows stacked, starts side by side in memory."""
+    if rows[0].dim() == 1:
+        return torch.stack(rows)
+    return torch.stack([row.mT for row in rows]).mT
+
+
+def in_blocks(
+    advance: Advance,
+    at: At,
+    state: State,
+    steps: range,
+    size: int,
+    join: Callable[[list[At]], At] = stack,
+) -> Generator[At, None, tuple[At, State]]:
+    """Yield what each of `steps` gives: `_FIRST` joined, then more, up to `size`.
 
     So what is run past a stop is never much more than what was run before it. When a
     step fails or is interrupted, the rows before it are yielded first: the starts that
-    still run decide whether the failure matters.
+    still run decide whether the failure matters. Returned is what the last step gave.
     """
     begin, together = steps.start, min(_FIRST, size)
     while begin < steps.stop:
@@ -58,17 +76,26 @@ def eager_blocks(
                 rows.append(at)
         except BaseException:
             if rows:
-                yield stack(rows)
+                yield join(rows)
             raise
-        yield stack(rows)
+        yield join(rows)
         begin, together = end, min(2 * together, size)
+    return at, state
 
 
 def compiled_blocks(
-    problem: Problem, rule: GradientRule, lr: RateAt, steps: int, advance: Advance
+    problem: Problem,
+    rule: GradientRule,
+    lr: RateAt,
+    steps: int,
+    size: int,
+    advance: Advance,
 ) -> Iterator[At]:
-    """Yield `_RUN` rows at a time from one compiled function; the rest eagerly."""
-    at, state = problem.start, rule.init(problem.start.point)
+    """Yield blocks of runs: `_RUN` steps by one compiled call. The rest is run eagerly.
+
+    For one start, a look at a block takes as long as a run: it pays to join several.
+    """
+    start = problem.start
     scheduled = callable(rule.lr)
 
     def run(
@@ -87,28 +114,31 @@ def compiled_blocks(
         run.__code__.replace(), run.__globals__, "run", None, run.__closure__
     )
     compiled = torch.compile(own, fullgraph=True, dynamic=False)
-    whole = steps - steps % _RUN
-    for first in range(0, whole, _RUN):
+
+    def advance_run(number: int, _: At, carried: State) -> tuple[At, State]:
+        at, state = carried
+        first = number * _RUN
         times = torch.arange(first, first + _RUN, dtype=torch.float64)
         rates = times
         if scheduled:
             rates = times.new_tensor([lr(t) for t in range(first, first + _RUN)])
         block, at, state = compiled(at.point, at.gradient, state, times, rates)
-        yield block
-    yield from eager_blocks(advance, at, state, range(whole, steps), _RUN)
+        return block, (at, state)
+
+    runs, together = steps // _RUN, max(1, size // _RUN)
+    carried = start, rule.init(start.point)
+    _, (at, state) = yield from in_blocks(
+        advance_run, start, carried, range(runs), together, _end_to_end
+    )
+    yield from in_blocks(advance, at, state, range(runs * _RUN, steps), size)
 
 
-def stack(rows: list[At]) -> At:
-    """Return k rows as one: each field gets a leading dimension of k."""
-    points, values, gradients = zip(*rows, strict=True)
-    return At(_side_by_side(points), torch.stack(values), _side_by_side(gradients))
-
-
-def _side_by_side(rows: tuple[Tensor, ...]) -> Tensor:
-    """Return the rows stacked, starts side by side in memory."""
-    if rows[0].dim() == 1:
-        return torch.stack(rows)
-    return torch.stack([row.mT for row in rows]).mT
+def _end_to_end(blocks: list[At]) -> At:
+    """Return blocks as one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    points, values, gradients = zip(*blocks, strict=True)
+    return At(torch.cat(points), torch.cat(values), torch.cat(gradients))
 
 
 def _traced(problem: Problem, point: Tensor) -> tuple[Tensor, Tensor]:

@@ -92,7 +92,7 @@ class Classification:
 
 
 def classify(
-    fn: Function, points: Tensor, *, tolerance: float = 1e-4
+    fn: Function, points: Tensor, *, tolerance: float = 1e-4, batched: bool = False
 ) -> Classification:
     r"""Say what `fn` has at each point: a minimum, a saddle, a maximum, or a slope.
 
@@ -108,11 +108,14 @@ def classify(
     Parameters
     ----------
     fn : callable
-        Maps a point, shape ``(n,)``, to its value, shape ``()``.
+        Maps a point, shape ``(n,)``, to its value, shape ``()``. With `batched`, maps
+        points ``(B, n)`` to values ``(B,)``, each from its own row alone.
     points : Tensor
         Floating-point, shape ``(n,)`` or ``(B, n)``.
     tolerance : float
         How near to a point without slope is near enough.
+    batched : bool
+        `fn` takes all points as they are, as in `minimize`.
 
     Returns
     -------
@@ -139,10 +142,10 @@ def classify(
     gradient norm  0
     curvatures     -2 to 2
     """
-    start = require_start(points, batched=False)
+    start = require_start(points, batched=batched)
     with torch.inference_mode(False), torch.enable_grad():
         start = start.clone()
-        problem = Problem(fn, start)
+        problem = Problem(fn, start, batched=batched)
         gradient = problem.start.gradient
         if start.shape[-1] <= _DENSE:
             hessian = problem.hessian(start)
@@ -166,21 +169,32 @@ def classify(
 
 
 def _extremes(problem: Problem, points: Tensor) -> Tensor:
-    """Return the smallest and largest eigenvalue at each point, by Lanczos: (*B, 2)."""
+    """Return the smallest and largest eigenvalue at each point, by Lanczos: (*B, 2).
+
+    With few different eigenvalues the directions come to an end: what is left of the
+    next is rounding. From there on the tridiagonal matrix repeats its first entry,
+    which lies between the extremes.
+    """
     n = points.shape[-1]
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(points.shape, generator=generator, dtype=torch.float64)
     direction = direction.to(points)
     product = problem.hessian_product(points)
     basis: list[Tensor] = []
-    diagonal, beside = [], []
+    diagonal: list[Tensor] = []
+    beside = []
+    rounding = torch.zeros_like(direction[..., 0])
     for _ in range(min(_KRYLOV, n)):
-        length = torch.linalg.vector_norm(direction, dim=-1, keepdim=True)
-        direction = direction / length.clamp_min(torch.finfo(points.dtype).tiny)
+        length = torch.linalg.vector_norm(direction, dim=-1)
+        ended = length <= rounding
+        beside.append(length.masked_fill(ended, 0))
+        direction = (direction / length[..., None]).masked_fill(ended[..., None], 0)
         image = product(direction)
         basis.append(direction)
-        beside.append(length[..., 0])
-        diagonal.append((direction * image).sum(-1))
+        along = (direction * image).sum(-1)
+        diagonal.append(torch.where(ended, diagonal[0], along) if diagonal else along)
+        size = torch.linalg.vector_norm(image, dim=-1)
+        rounding = torch.maximum(rounding, 100 * torch.finfo(points.dtype).eps * size)
         direction = image
         for _ in range(2):  # twice is enough to stay orthogonal
             for known in basis:
@@ -188,5 +202,6 @@ def _extremes(problem: Problem, points: Tensor) -> Tensor:
     off = torch.stack(beside[1:], -1)
     tridiagonal = torch.stack(diagonal, -1).diag_embed()
     tridiagonal = tridiagonal + off.diag_embed(1) + off.diag_embed(-1)
-    values: Tensor = torch.linalg.eigvalsh(tridiagonal)
-    return torch.stack([values[..., 0], values[..., -1]], -1)
+    defined = tridiagonal.isfinite().all(-1).all(-1, keepdim=True)
+    values: Tensor = torch.linalg.eigvalsh(tridiagonal.nan_to_num())
+    return torch.where(defined, values[..., [0, -1]], torch.nan)

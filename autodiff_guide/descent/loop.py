@@ -12,7 +12,7 @@ from autodiff_guide.descent.blocks import (
     Advance,
     RateAt,
     compiled_blocks,
-    eager_blocks,
+    in_blocks,
     rate_at,
     stack,
 )
@@ -49,7 +49,8 @@ def minimize(
        \max_i \lvert x_{t,i} - x_{t-1,i} \rvert < \text{step\_below}, \qquad
        \lVert g_t \rVert_2 < \text{gradient\_below}
 
-    Each of many starts stops by itself; one that overflows or meets NaN stops too.
+    Each of many starts stops by itself. It also stops at the first row in which the
+    point, the value or the gradient norm has overflowed or is NaN.
 
     Parameters
     ----------
@@ -135,16 +136,16 @@ def _blocks(
     if isinstance(rule, SearchRule):
         yield stack([at])
         state, advance = rule.init(at.point), _searching(problem, rule, recorder)
-        yield from eager_blocks(advance, at, state, range(limit), 1)
+        yield from in_blocks(advance, at, state, range(limit), 1)
         return
     lr = rate_at(rule.lr, at.point)
     yield stack([at])
-    advance = _stepping(problem, rule, lr)
+    advance, size = _stepping(problem, rule, lr), _size(at.point)
     if compiled:
-        yield from compiled_blocks(problem, rule, lr, limit, advance)
+        yield from compiled_blocks(problem, rule, lr, limit, size, advance)
     else:
         state = rule.init(at.point)
-        yield from eager_blocks(advance, at, state, range(limit), _size(at.point))
+        yield from in_blocks(advance, at, state, range(limit), size)
 
 
 def _stepping(problem: Problem, rule: GradientRule, lr: RateAt) -> Advance:

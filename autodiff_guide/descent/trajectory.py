@@ -37,6 +37,9 @@ class Trajectory:
 
     Row :math:`t` of each belongs to the same point :math:`x_t`; row 0 is the start.
     Where a start stopped before the others, its later rows repeat its last point.
+    A start that diverges stops at its first row with an infinity in it, be it in the
+    point, the value or the gradient norm. The norm may be the first: it squares its
+    entries, and overflows where one of them exceeds the root of the largest number.
 
     Parameters
     ----------

@@ -30,8 +30,9 @@ def animation(
 ) -> FuncAnimation:
     """Animate one or several descents over the contours of what they descend.
 
-    Frames are spread evenly over the longest descent. The figure is small, so that a
-    page stays light; the first frame drawn is the last, which shows every path whole.
+    The first frame, at which a player opens, shows every path whole; the others are
+    spread evenly over the longest descent. The figure is small, so that a page stays
+    light.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def animation(
     domain : sequence of tuple of float, optional
         Lowest and highest x, then y; an objective knows its own.
     frames : int
-        From 2 to 60.
+        From 3 to 60.
 
     Returns
     -------
@@ -64,9 +65,9 @@ def animation(
     >>> len(animation(path, function=booth, frames=5).to_jshtml()) < 650_000
     True
     """
-    if not 2 <= frames <= 60:
+    if not 3 <= frames <= 60:
         raise ValueError(
-            f"frames: expected 2 to 60, got {frames}; more would make a heavy page"
+            f"frames: expected 3 to 60, got {frames}; more would make a heavy page"
         )
     several = [results] if isinstance(results, Trajectory) else list(results)
     paths = [plane_paths(result) for result in several]
@@ -81,7 +82,8 @@ def animation(
         for k, path in enumerate(paths)
     ]
     ax.legend(loc="upper left", fontsize=9)
-    ends = np.unique(np.linspace(0, longest - 1, frames).round().astype(int))
+    last = longest - 1
+    ends = np.unique(np.linspace(0, last, frames - 1).round().astype(int))
 
     def draw(end: int) -> list[Artist]:
         for path, group in zip(paths, lines, strict=True):
@@ -90,5 +92,5 @@ def animation(
         return [line for group in lines for line in group]
 
     return FuncAnimation(
-        figure, draw, frames=ends.tolist(), init_func=lambda: draw(longest - 1)
+        figure, draw, frames=[last, *ends.tolist()], init_func=lambda: draw(last)
     )

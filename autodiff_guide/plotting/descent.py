@@ -6,6 +6,7 @@ import matplotlib.patheffects as effects
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 from torch import Tensor
@@ -191,6 +192,9 @@ def basins(
 ) -> Axes:
     """Draw each start in the colour of the minimiser that its descent reached.
 
+    A start is a cell as large as the starts are apart: those of a grid fill their
+    rectangle.
+
     Parameters
     ----------
     result : Trajectory
@@ -229,19 +233,17 @@ def basins(
     distance = np.linalg.norm(paths[-1][:, None] - targets, axis=-1)
     distance = np.where(np.isfinite(distance), distance, np.inf)
     reached = np.where(distance.min(1) <= tolerance, distance.argmin(1), -1)
-    size = 250 / len(reached) ** 0.5
+    cells = _cells(paths[0])
     for i, target in enumerate(targets):
         shade = COLOURS[i % len(COLOURS)]
         name = f"({target[0]:.3g}, {target[1]:.3g})"
-        _dots(ax, paths[0][reached == i], name, shade, size)
+        _fill(ax, cells[reached == i], name, shade)
         ax.plot(*target, "o", color=shade, markeredgecolor="white", markersize=9)
     if (reached == -1).any():
         ink = ax.spines["left"].get_edgecolor()
-        _dots(ax, paths[0][reached == -1], "elsewhere", ink, size)
+        _fill(ax, cells[reached == -1], "elsewhere", ink)
     ax.set(xlabel="x of the start", ylabel="y of the start")
-    ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, markerscale=9 / size
-    )
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     return ax
 
 
@@ -343,18 +345,26 @@ def path_line(ax: Axes, path: np.ndarray, colour: str, label: str | None) -> Lin
     return line
 
 
-def _dots(
-    ax: Axes, starts: np.ndarray, name: str, colour: ColorType, size: float
-) -> None:
-    many = "start" if len(starts) == 1 else "starts"
-    ax.scatter(
-        starts[:, 0],
-        starts[:, 1],
-        s=size**2,
-        marker="s",
-        linewidths=0,
-        color=colour,
-        label=f"{name}: {len(starts)} {many}",
+def _cells(starts: np.ndarray) -> np.ndarray:
+    """Return the corners of a cell around each start: ``(B, 4, 2)``."""
+    counts = np.array([len(np.unique(column)) for column in starts.T])
+    if counts.prod() != len(starts):  # not a grid: as if they were a square one
+        counts = np.full(2, len(starts) ** 0.5)
+    sides = np.ptp(starts, axis=0) / np.maximum(counts - 1, 1)
+    sides[sides == 0] = sides.max() or 1
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    return np.asarray(starts[:, None] + corners * sides / 2)
+
+
+def _fill(ax: Axes, cells: np.ndarray, name: str, colour: ColorType) -> None:
+    many = "start" if len(cells) == 1 else "starts"
+    ax.add_collection(
+        PolyCollection(
+            list(cells),
+            color=colour,
+            linewidth=1,  # else the page shows between two cells
+            label=f"{name}: {len(cells)} {many}",
+        )
     )
 
 

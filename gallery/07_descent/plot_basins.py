@@ -50,8 +50,6 @@ def draw(result):
     fig, ax = plt.subplots(figsize=(6.0, 5.6), layout="constrained")
     plotting.basins(result, minimisers=minimisers, ax=ax)
     ax.set_aspect("equal")
-    for dots in ax.collections:
-        dots.set_sizes([10])  # side by side, without gaps
     return fig, [text.get_text() for text in ax.get_legend().get_texts()]
 
 
