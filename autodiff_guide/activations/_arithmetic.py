@@ -30,6 +30,11 @@ def minus_abs(x: Tensor) -> Tensor:
     return torch.where(x > 0, -x, x)
 
 
+def below_zero(x: Tensor) -> Tensor:
+    """Return x or 0, the lower of them, with slope 1 at zero."""
+    return torch.where(x > 0, 0, x)
+
+
 def two_sum(a: Tensor | float, b: Tensor) -> Pair:
     """Return ``a + b`` rounded, and what the rounding lost (Knuth, TAOCP 4.2.2)."""
     total = a + b

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autodiff_guide.activations._arithmetic import rounded_once
+from autodiff_guide.activations._arithmetic import below_zero, rounded_once
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -74,39 +74,39 @@ def rrelu_slope(x: Tensor, *, lower: float = 1 / 8, upper: float = 1 / 3) -> Ten
 @rounded_once
 def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return x where x > 0, else alpha (exp(x) - 1)."""
-    return torch.where(x > 0, x, alpha * x.clamp(max=0).expm1())
+    return torch.where(x > 0, x, alpha * below_zero(x).expm1())
 
 
 @rounded_once
 def elu_slope(x: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return 1 where x > 0, else alpha exp(x)."""
-    return torch.where(x > 0, 1, alpha * x.clamp(max=0).exp())
+    return torch.where(x > 0, 1, alpha * below_zero(x).exp())
 
 
 @rounded_once
 def selu(x: Tensor) -> Tensor:
     """Return scale * (x where x > 0, else alpha (exp(x) - 1))."""
-    below = (SELU_SCALE * SELU_ALPHA) * x.clamp(max=0).expm1()
+    below = (SELU_SCALE * SELU_ALPHA) * below_zero(x).expm1()
     return torch.where(x > 0, SELU_SCALE * x, below)
 
 
 @rounded_once
 def selu_slope(x: Tensor) -> Tensor:
     """Return scale * (1 where x > 0, else alpha exp(x))."""
-    below = (SELU_SCALE * SELU_ALPHA) * x.clamp(max=0).exp()
+    below = (SELU_SCALE * SELU_ALPHA) * below_zero(x).exp()
     return torch.where(x > 0, SELU_SCALE, below)
 
 
 @rounded_once
 def celu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return x where x > 0, else alpha (exp(x / alpha) - 1)."""
-    return torch.where(x > 0, x, alpha * (x.clamp(max=0) / alpha).expm1())
+    return torch.where(x > 0, x, alpha * (below_zero(x) / alpha).expm1())
 
 
 @rounded_once
 def celu_slope(x: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return 1 where x > 0, else exp(x / alpha)."""
-    return (x.clamp(max=0) / alpha).exp()
+    return (below_zero(x) / alpha).exp()
 
 
 @rounded_once

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from autodiff_guide.activations._arithmetic import (
     Pair,
+    below_zero,
     minus_abs,
     quotient,
     rounded_once,
@@ -74,7 +75,7 @@ def softplus_slope(x: Tensor, *, beta: float = 1.0) -> Tensor:
 @rounded_once
 def logsigmoid(x: Tensor) -> Tensor:
     """Return log(sigmoid(x))."""
-    return x.clamp(max=0) - minus_abs(x).exp().log1p()
+    return below_zero(x) - minus_abs(x).exp().log1p()
 
 
 @rounded_once
@@ -109,7 +110,7 @@ def mish(x: Tensor) -> Tensor:
     square, square_low = two_product(e, wide)  # (1 + e)**2 - 1
     square_low = square_low + e * wide_low
     total, total_low = two_sum(2.0, square)
-    negative = x.clamp(max=0)
+    negative = below_zero(x)
     product, product_low = two_product(negative, square)
     below = quotient(
         (product, product_low + negative * square_low),
@@ -136,7 +137,7 @@ def mish_slope(x: Tensor) -> Tensor:
 def gelu(x: Tensor) -> Tensor:
     """Return x Phi(x), where Phi is the normal distribution function."""
     x = _finite_below(x)
-    below = x.clamp(max=0)
+    below = below_zero(x)
     square, low = two_product(below, below)
     factor = below * torch.special.erfcx(-_SQRT_HALF[0] * below) / 2 * (1 - low / 2)
     share = _normal_cdf(x)
@@ -235,7 +236,7 @@ def _times_logistic(x: Tensor, exponent: Tensor, low: Tensor) -> Tensor:
     """Return x times the sigmoid of -(exponent + low), where x > 0, or of that."""
     power = exponent.exp()
     total, total_low = two_sum(1.0, power)
-    negative = x.clamp(max=0)
+    negative = below_zero(x)
     product, product_low = two_product(negative, power)
     below = quotient(
         (product, product_low + product * low), (total, total_low + power * low)

@@ -91,12 +91,11 @@ def silent(lesson: type[Lesson]) -> Pitfall:
 
 def second_device() -> torch.device:
     """Return a device beside the CPU, or raise `DidNotRunError`."""
-    device = torch.accelerator.current_accelerator()
-    if device is None or not torch.accelerator.is_available():
-        raise DidNotRunError(
-            "did not run: it needs an accelerator, and there is none here"
-        )
-    return device
+    if torch.accelerator.is_available():
+        device = torch.accelerator.current_accelerator()
+        if device is not None:
+            return device
+    raise DidNotRunError("did not run: it needs an accelerator, and there is none here")
 
 
 def _pitfall(
