@@ -1,6 +1,7 @@
 """A point of a slice, against the package loss-landscapes and a bare forward pass.
 
-Same module, data, grid and loss, and one thread.
+Same module, data, grid and loss, and one thread. Small perceptrons are measured on few
+samples, where the work around the forward pass counts, and on many, where it does not.
 Each round measures the three in turn, in processor time, and their ratios are formed
 within the round.
 """
@@ -86,26 +87,32 @@ if __name__ == "__main__":
         *(nn.Sequential(nn.Linear(n, 32), nn.ReLU()) for n in (64, 32, 32, 32)),
         nn.Linear(32, 10),
     )
-    flat = images[:128].flatten(1)
+    perceptrons = [
+        row
+        for samples, at_most in ((16, 0.85), (128, 1.0))
+        for name, module in (("2 layers", small), ("5 layers", deeper))
+        for row in rows(
+            f"perceptron of {name}, {samples} samples",
+            rounds(
+                module,
+                images[:samples].flatten(1),
+                labels[:samples],
+                points=41,
+                count=15,
+            ),
+            at_most,
+        )
+    ]
     record(
         "landscape",
         "A point of a loss landscape",
         [
             *rows(
                 "ResNet-56 of width 8",
-                rounds(resnet, images[:128], labels[:128], points=9, count=5),
+                rounds(resnet, images[:128], labels[:128], points=15, count=7),
                 1.0,
                 1.05,
             ),
-            *rows(
-                "perceptron of 2 layers",
-                rounds(small, flat, labels[:128], points=41, count=15),
-                0.85,
-            ),
-            *rows(
-                "perceptron of 5 layers",
-                rounds(deeper, flat, labels[:128], points=41, count=15),
-                0.85,
-            ),
+            *perceptrons,
         ],
     )
