@@ -17,17 +17,18 @@ def scales(problem: Map) -> Tensor:
     size = problem.x.abs()
     if problem.movable is not None:
         size = size.where(problem.movable, 0.0)
-    pieces = [_at_least_typical(piece[0]) for piece in problem.pieces(size[None])]
-    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+    for piece in size.split_with_sizes(problem.sizes):
+        piece.clamp_min_(_typical(piece))
+    return size
 
 
-def _at_least_typical(size: Tensor) -> Tensor:
-    """Return `size`, raised to its median; the median of nonzero ones if that is 0."""
+def _typical(size: Tensor) -> float:
+    """Return the median of `size`; that of the nonzero ones if it is 0."""
     typical = float(size.median()) if len(size) else 1.0
     if not typical > 0:
         nonzero = size[size > 0]
         typical = float(nonzero.median()) if len(nonzero) else 1.0
-    return size.clamp_min(typical)
+    return typical
 
 
 def first_steps(eps: float) -> tuple[float, float]:
@@ -68,7 +69,7 @@ def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
 def _surviving(x: Tensor, d: Tensor) -> Tensor:
     """Return the part of d that survives being added to x in x's precision."""
     size = x.abs()
-    return ((size + d.to(x.dtype)) - size).to(torch.float64)
+    return (size + d.to(x.dtype)).sub_(size).to(torch.float64)
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -42,17 +43,18 @@ class Map:
         self.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
         chosen = [x for x in (self.inputs[i] for i in wrt) if isinstance(x, Tensor)]
         self.is_complex = [x.is_complex() for x in chosen]
+        reals = [_as_real(x) for x in chosen]
+        self.sizes = [x.numel() for x in reals]
+        self.starts = list(accumulate(self.sizes, initial=0))
+        self.n = self.starts[-1]
+        self.x = torch.cat([x.reshape(-1).to(torch.float64) for x in reals])
         self.points = [
-            _as_real(x).clone(memory_format=torch.contiguous_format) for x in chosen
+            flat.view(x.shape).to(x.dtype)
+            for flat, x in zip(self.x.split_with_sizes(self.sizes), reals, strict=True)
         ]
-        self.sizes = [x.numel() for x in self.points]
-        self.n = sum(self.sizes)
-        self.starts = [sum(self.sizes[:k]) for k in range(len(self.sizes) + 1)]
-        flat = [x.reshape(-1).to(torch.float64) for x in self.points]
-        self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
         self.device = self.x.device
-        self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        all_finite = bool(torch.isfinite(self.x.sum()))
+        self.eps = max(torch.finfo(x.dtype).eps for x in reals)
+        all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
         self.mode = "vmap"
         self.verified = False
@@ -109,21 +111,18 @@ class Map:
 
     def values(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
         """Return f at B points, shape (B, m); only the `batched` tensors have rows."""
-        if self.mode == "vmap":
+        count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
+        if self.mode == "vmap" and count > 2:
             try:
                 return self._vmapped(batch, batched)
             except Exception:  # whatever vmap cannot do, a loop can
                 self.mode = "loop"
-        count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
         return torch.stack([self._row(batch, batched, k) for k in range(count)])
 
     def _row(self, batch: Sequence[Tensor], batched: Sequence[bool], k: int) -> Tensor:
         """Return f at point `k` of a batch; NaN where `fn` refuses the point."""
         nothing = self.x.new_full((self.output_size,), math.nan)
-        reals = [
-            x[k].clone() if b else x.clone()
-            for x, b in zip(batch, batched, strict=True)
-        ]
+        reals = [x[k] if b else x.clone() for x, b in zip(batch, batched, strict=True)]
         try:
             y = self.value(reals)
         except Exception:  # outside the domain: an argument check, a singular matrix
@@ -209,10 +208,10 @@ class Map:
         flat = [
             self.x.new_zeros(rows, size)
             if g is None
-            else _dense(g).reshape(rows, size).to(torch.float64, copy=not batched)
+            else _dense(g).reshape(rows, size).to(torch.float64)
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
-        return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
+        return torch.cat(flat, 1)
 
     # ----------------------------------------------------------------- points
 

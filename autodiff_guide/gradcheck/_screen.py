@@ -31,7 +31,11 @@ from autodiff_guide.gradcheck._map import Map
 
 # Directions of up to this many elements are kept in float64, more in int8.
 SMALL = 2**20
-BITS = torch.arange(8, dtype=torch.uint8)
+# The eight signs that a byte stands for, as one integer of eight bytes.
+EIGHT_SIGNS = (torch.arange(256)[:, None] >> torch.arange(8)).bitwise_and_(1)
+EIGHT_SIGNS = EIGHT_SIGNS.mul_(2).sub_(1).to(torch.int8).view(torch.int64).view(-1)
+# Elements that a step is added to at once: few enough to stay in the processor's cache.
+BLOCK = 2**17
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
 # A probe is suspicious beyond this many error bars.
@@ -90,8 +94,8 @@ def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
     count = -(-columns // 8)
     seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
-    signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
-    return signs.mul_(2).sub_(1).view(rows, -1)[:, :columns]
+    signs = EIGHT_SIGNS.index_select(0, seeds.view(-1).int()).view(torch.int8)
+    return signs.view(rows, -1)[:, :columns]
 
 
 def probe(
@@ -99,41 +103,58 @@ def probe(
     directions: Tensor,
     steps: list[tuple[Tensor, int]],
     max_memory: int,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield f(x + d u) and f(x - d u), shapes (K, m), for each (d, number of rows)."""
+) -> Iterator[Tensor]:
+    """Yield f(x + d u) and f(x - d u), shape (2, K, m), for each (d, number of rows).
+
+    All in one call of `values` if they fit, or else as many as do, in one buffer.
+    """
     row = problem.bytes_per_evaluation + 24 * problem.n
-    total = sum(2 * count for _, count in steps)
-    if total * row <= max_memory:
-        moves = torch.cat([directions[:count] * d for d, count in steps])
-        y = _both_sides(problem, moves)
-        half = total // 2
-        start = 0
-        for _, count in steps:
-            rows = slice(start, start + count)
-            yield y[:half][rows], y[half:][rows]
-            start += count
+    room = max(1, max_memory // row // 2)
+    total = sum(count for _, count in steps)
+    buffers = [x.new_empty(2 * min(room, total), x.numel()) for x in problem.points]
+    if total <= room:
+        y = _both_sides(problem, [(d, directions[:k]) for d, k in steps], buffers)
+        yield from y.split_with_sizes([count for _, count in steps], 1)
         return
-    chunk = max(1, max_memory // row // 2)
     for d, count in steps:
-        plus, minus = [], []
-        for u in torch.split(directions[:count], chunk):
-            y = _both_sides(problem, u * d)
-            plus.append(y[: len(u)])
-            minus.append(y[len(u) :])
-        yield torch.cat(plus), torch.cat(minus)
+        y = problem.x.new_empty(2, count, problem.output_size)
+        for first in range(0, count, room):
+            rows = slice(first, min(first + room, count))
+            y[:, rows] = _both_sides(problem, [(d, directions[rows])], buffers)
+        yield y
 
 
-def _both_sides(problem: Map, moves: Tensor) -> Tensor:
-    """Return f(x + moves) above f(x - moves)."""
-    rows = moves.shape[0]
+def _both_sides(
+    problem: Map, moves: list[tuple[Tensor, Tensor]], buffers: list[Tensor]
+) -> Tensor:
+    """Return f(x + d u) and f(x - d u), shape (2, K, m), for the rows u of all moves."""
+    rows = sum(len(U) for _, U in moves)
     batch = []
-    flat = zip(problem.pieces(problem.x[None]), problem.pieces(moves), strict=True)
-    for point, (x, move) in zip(problem.points, flat, strict=True):
-        both = moves.new_empty(2 * rows, move.shape[1])
-        torch.add(x, move, out=both[:rows])
-        torch.sub(x, move, out=both[rows:])
-        batch.append(both.view(2 * rows, *point.shape).to(point.dtype))
-    return problem.values(batch, [True] * len(batch))
+    for k, (point, buffer) in enumerate(zip(problem.points, buffers, strict=True)):
+        points = buffer[: 2 * rows]
+        both = points.view(2, rows, point.numel())
+        _fill(both, problem.x, problem.starts[k], moves)
+        batch.append(points.view(2 * rows, *point.shape))
+    y = problem.values(batch, [True] * len(batch))
+    return y.view(2, rows, problem.output_size)
+
+
+def _fill(
+    points: Tensor, x: Tensor, start: int, moves: list[tuple[Tensor, Tensor]]
+) -> None:
+    """Write x + d u and x - d u, from `start` on, into `points`, shape (2, K, size)."""
+    size = points.shape[2]
+    at = 0
+    for d, U in moves:
+        width = max(1, BLOCK // len(U))
+        for first in range(0, size, width):
+            last = min(first + width, size)
+            here = slice(start + first, start + last)
+            u = U[:, here].to(d.dtype)
+            plus, minus = points[:, at : at + len(U), first:last]
+            torch.addcmul(x[here], u, d[here], out=plus)
+            torch.addcmul(x[here], u, d[here], value=-1, out=minus)
+        at += len(U)
 
 
 def screen(
@@ -197,9 +218,9 @@ def screen(
     if not math.isfinite(A.sum()):
         return result
 
-    result.yours = _project(A * (d1 / h1), U)
+    result.yours = _project(A, d1 / h1, U)
     rest = V @ slope1.T - result.yours
-    rest2 = V @ slope2.T - _project(A * (d2 / h2), U[:K2])
+    rest2 = V @ slope2.T - _project(A, d2 / h2, U[:K2])
     rest[:, :K2].lerp_(rest2, 4 / 3)  # Richardson: (4 rest2 - rest) / 3
     result.numeric = result.yours + rest
     result.bar = BARS * (V.square() @ error.square().T).sqrt()
@@ -226,11 +247,15 @@ def screen(
     return result
 
 
-def _project(A: Tensor, U: Tensor) -> Tensor:
-    """Return A Uᵀ for the signs U, one direction at a time if they are int8."""
+def _project(A: Tensor, stretch: Tensor, U: Tensor) -> Tensor:
+    """Return (A * stretch) Uᵀ, some elements at a time if the signs U are int8."""
     if U.dtype == A.dtype:
-        return A @ U.T
-    return torch.stack([A @ u.to(A.dtype) for u in U], 1)
+        return (A * stretch) @ U.T
+    projected = A.new_zeros(len(U), len(A))
+    for first in range(0, U.shape[1], BLOCK // 2):
+        here = slice(first, first + BLOCK // 2)
+        projected += U[:, here].to(A.dtype) @ (A[:, here] * stretch[here]).T
+    return projected.T
 
 
 def _cotangents(
@@ -268,8 +293,8 @@ def _rounding_floor(problem: Map, A: Tensor, U: Tensor) -> tuple[Tensor, Tensor]
     if not bool(U[0].all()):  # single columns: one term each
         typical = total = A.abs() @ U.T
     else:
-        typical = A.square().sum(1, keepdim=True).sqrt()
-        total = A.abs().sum(1, keepdim=True)
+        typical = torch.linalg.vector_norm(A, 2, 1, keepdim=True)
+        total = torch.linalg.vector_norm(A, 1, 1, keepdim=True)
     return typical, TYPICAL_ROUNDING * typical + ROUNDINGS * problem.eps * total
 
 
@@ -286,7 +311,7 @@ def _climb(
         (d,) = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
         slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
-        rests.append(slope @ V.T - _project(A * (d / h), U).T)
+        rests.append(slope @ V.T - _project(A, d / h, U).T)
         largest = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         largest = torch.maximum(largest, base.value.abs().nan_to_num(0, 0, 0))
         rounding = torch.maximum(base.noise, problem.eps * largest)
@@ -311,6 +336,6 @@ def _climb(
     noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
     result.noise = float(noise[base.usable].amax())
     result.kinked &= result.noise < LOW_PRECISION * problem.eps
-    result.yours = _project(scaled, U)
+    result.yours = _project(A, base.scale, U)
     result.numeric = result.yours + rest.T
     result.bar = 5 * bar.T
