@@ -56,8 +56,7 @@ def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
 
     The shape is (H, n) for H steps.
     """
-    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
-    wanted = sizes[:, None] * scale
+    wanted = torch.outer(scale.new_tensor(steps), scale)
     if all(x.dtype == torch.float64 for x in problem.points):
         exact = _surviving(problem.x, wanted)
     else:

@@ -307,7 +307,7 @@ def _halve(
     def suspicious(some: Tensor) -> bool:
         U = problem.x.new_zeros(BISECTION_PROBES, problem.n)
         U[:, some] = random_signs(BISECTION_PROBES, len(some), generator).to(U)
-        moves = [step * base.scale for step in steps]
+        moves = [step * base.scale[None] for step in steps]
         pairs = probe(problem, U, [(d, len(U)) for d in moves], max_memory)
         exact = (A * base.scale) @ U.T
         rest = torch.stack(

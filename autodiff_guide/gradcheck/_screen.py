@@ -34,8 +34,8 @@ SMALL = 2**20
 # The eight signs that a byte stands for, as one integer of eight bytes.
 EIGHT_SIGNS = (torch.arange(256)[:, None] >> torch.arange(8)).bitwise_and_(1)
 EIGHT_SIGNS = EIGHT_SIGNS.mul_(2).sub_(1).to(torch.int8).view(torch.int64).view(-1)
-# Elements that a step is added to at once: few enough to stay in the processor's cache.
-BLOCK = 2**17
+# Elements of int8 directions that are made float64 at once.
+BLOCK = 2**16
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
 # A probe is suspicious beyond this many error bars.
@@ -106,7 +106,8 @@ def probe(
 ) -> Iterator[Tensor]:
     """Yield f(x + d u) and f(x - d u), shape (2, K, m), for each (d, number of rows).
 
-    All in one call of `values` if they fit, or else as many as do, in one buffer.
+    A step d has shape (1, n). All are evaluated in one call if they fit, or else as
+    many as do at once, in one buffer.
     """
     row = problem.bytes_per_evaluation + 24 * problem.n
     room = max(1, max_memory // row // 2)
@@ -127,34 +128,28 @@ def probe(
 def _both_sides(
     problem: Map, moves: list[tuple[Tensor, Tensor]], buffers: list[Tensor]
 ) -> Tensor:
-    """Return f(x + d u) and f(x - d u), shape (2, K, m), for the rows u of all moves."""
-    rows = sum(len(U) for _, U in moves)
-    batch = []
-    for k, (point, buffer) in enumerate(zip(problem.points, buffers, strict=True)):
-        points = buffer[: 2 * rows]
-        both = points.view(2, rows, point.numel())
-        _fill(both, problem.x, problem.starts[k], moves)
-        batch.append(points.view(2 * rows, *point.shape))
+    """Return f(x + d u) and f(x - d u), shape (2, K, m), for the rows u of all (d, U).
+
+    The points are written over those of the last call: the move, and then both sides.
+    """
+    rows = [U.shape[0] for _, U in moves]
+    count = sum(rows)
+    halves = [(buffer[:count], buffer[count : 2 * count]) for buffer in buffers]
+    first = 0
+    for (d, U), k in zip(moves, rows, strict=True):
+        pieces = zip(problem.pieces(U), problem.pieces(d), halves, strict=True)
+        for u, step, (_, minus) in pieces:
+            torch.mul(u, step, out=minus[first : first + k])
+        first += k
+    for x, (plus, minus) in zip(problem.pieces(problem.x[None]), halves, strict=True):
+        torch.add(x, minus, out=plus)
+        torch.sub(x, minus, out=minus)
+    batch = [
+        buffer[: 2 * count].view(2 * count, *point.shape)
+        for buffer, point in zip(buffers, problem.points, strict=True)
+    ]
     y = problem.values(batch, [True] * len(batch))
-    return y.view(2, rows, problem.output_size)
-
-
-def _fill(
-    points: Tensor, x: Tensor, start: int, moves: list[tuple[Tensor, Tensor]]
-) -> None:
-    """Write x + d u and x - d u, from `start` on, into `points`, shape (2, K, size)."""
-    size = points.shape[2]
-    at = 0
-    for d, U in moves:
-        width = max(1, BLOCK // len(U))
-        for first in range(0, size, width):
-            last = min(first + width, size)
-            here = slice(start + first, start + last)
-            u = U[:, here].to(d.dtype)
-            plus, minus = points[:, at : at + len(U), first:last]
-            torch.addcmul(x[here], u, d[here], out=plus)
-            torch.addcmul(x[here], u, d[here], value=-1, out=minus)
-        at += len(U)
+    return y.view(2, count, problem.output_size)
 
 
 def screen(
@@ -176,7 +171,7 @@ def screen(
     K = U.shape[0]
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
-    d1, d2 = exact_steps(problem, [h1, h2], base.scale)
+    d1, d2 = exact_steps(problem, [h1, h2], base.scale).split_with_sizes([1, 1])
     (plus1, minus1), (plus2, minus2) = probe(
         problem, U, [(d1, K), (d2, K2)], max_memory
     )
@@ -206,7 +201,7 @@ def screen(
     if base.attached is not None:
         moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
         detached = int(moves.sum())
-    V = _cotangents(problem, base, typical_error + 1e-12 * steepest, probes, generator)
+    V = _cotangents(base, typical_error, steepest, probes, generator)
     if checked is not None:
         V = V.where(checked, 0.0)
         steepest = steepest.where(checked, 0.0)
@@ -218,17 +213,22 @@ def screen(
     if not math.isfinite(A.sum()):
         return result
 
-    result.yours = _project(A, d1 / h1, U)
-    rest = V @ slope1.T - result.yours
-    rest2 = V @ slope2.T - _project(A, d2 / h2, U[:K2])
-    rest[:, :K2].lerp_(rest2, 4 / 3)  # Richardson: (4 rest2 - rest) / 3
-    result.numeric = result.yours + rest
+    # Richardson, (4 slope2 - slope1) / 3 of both sides, where there are two steps.
+    stretch = d1 / h1
+    slope = torch.lerp(slope1[:K2], slope2, 4 / 3)
+    yours = _project(A, torch.lerp(stretch, d2 / h2, 4 / 3), U[:K2])
+    if K2 < K:
+        slope = torch.cat([slope, slope1[K2:]])
+        yours = torch.cat([yours, _project(A, stretch, U[K2:])], 1)
+    result.yours = yours
+    result.numeric = V @ slope.T
+    rest = result.numeric - yours
     result.bar = BARS * (V.square() @ error.square().T).sqrt()
-    _, floor = _rounding_floor(problem, A * base.scale, U)
+    _, floor = _rounding_floor(problem, base, A, yours, all_columns)
     suspects = rest.abs() > result.bar + floor
     relative = (typical_error / steepest).nan_to_num(0, 0, 0)
     result.resolution = float(relative.max())
-    bend = plus2 + minus2 - 2 * base.value
+    bend = torch.sub(plus2 + minus2, base.value, alpha=2)
     bent = bend.abs() > 1e-3 * h2 * slope2.abs()
     if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
         wider = plus1[:K2] + minus1[:K2] - 2 * base.value
@@ -243,7 +243,7 @@ def screen(
     result.suspicious = result.disagree or blind
     if result.suspicious:
         again = U if blind else U[suspects.any(0)]
-        _climb(problem, base, result, again, max_memory)
+        _climb(problem, base, result, again, all_columns, max_memory)
     return result
 
 
@@ -252,14 +252,18 @@ def _project(A: Tensor, stretch: Tensor, U: Tensor) -> Tensor:
     if U.dtype == A.dtype:
         return (A * stretch) @ U.T
     projected = A.new_zeros(len(U), len(A))
-    for first in range(0, U.shape[1], BLOCK // 2):
-        here = slice(first, first + BLOCK // 2)
-        projected += U[:, here].to(A.dtype) @ (A[:, here] * stretch[here]).T
+    for first in range(0, U.shape[1], BLOCK):
+        here = slice(first, first + BLOCK)
+        projected += U[:, here].to(A.dtype) @ (A[:, here] * stretch[:, here]).T
     return projected.T
 
 
 def _cotangents(
-    problem: Map, base: Base, error: Tensor, probes: int, generator: torch.Generator
+    base: Base,
+    error: Tensor,
+    steepest: Tensor,
+    probes: int,
+    generator: torch.Generator,
 ) -> Tensor:
     """Return signed cotangents that weigh each output by 1 / its error bar.
 
@@ -272,6 +276,7 @@ def _cotangents(
     if m == 1:
         V = length.to(error)
     else:
+        error = error + 1e-12 * steepest
         known = error > 0
         if not bool(known.all()):
             other = error[known].median() if bool(known.any()) else error + 1.0
@@ -288,18 +293,22 @@ def _cotangents(
     )
 
 
-def _rounding_floor(problem: Map, A: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
+def _rounding_floor(
+    problem: Map, base: Base, A: Tensor, yours: Tensor, single: bool
+) -> tuple[Tensor, Tensor]:
     """Return the typical size of each probe, and the rounding of its autograd side."""
-    if not bool(U[0].all()):  # single columns: one term each
-        typical = total = A.abs() @ U.T
-    else:
-        typical = torch.linalg.vector_norm(A, 2, 1, keepdim=True)
-        total = torch.linalg.vector_norm(A, 1, 1, keepdim=True)
-    return typical, TYPICAL_ROUNDING * typical + ROUNDINGS * problem.eps * total
+    of_all = ROUNDINGS * problem.eps
+    if single:  # one column, and one term, each
+        typical = yours.abs()
+        return typical, typical * (TYPICAL_ROUNDING + of_all)
+    terms = A * base.scale
+    typical = torch.linalg.vector_norm(terms, 2, 1, keepdim=True)
+    total = torch.linalg.vector_norm(terms, 1, 1, keepdim=True)
+    return typical, TYPICAL_ROUNDING * typical + of_all * total
 
 
 def _climb(
-    problem: Map, base: Base, result: Screen, U: Tensor, max_memory: int
+    problem: Map, base: Base, result: Screen, U: Tensor, single: bool, max_memory: int
 ) -> None:
     """Judge the suspicious directions again, on a ladder of step sizes."""
     V, A = result.cotangents, result.pulled
@@ -308,7 +317,7 @@ def _climb(
     previous = None
     moved = torch.zeros_like(U[:, :1] != 0)
     for h in steps:
-        (d,) = exact_steps(problem, [h], base.scale)
+        d = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
         slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
         rests.append(slope @ V.T - _project(A, d / h, U).T)
@@ -325,8 +334,8 @@ def _climb(
     rest, bar = extrapolated_limit(
         torch.stack(rests), torch.stack(noises), torch.tensor(steps).to(V)
     )
-    scaled = A * base.scale
-    typical, floor = _rounding_floor(problem, scaled, U)
+    result.yours = _project(A, base.scale[None], U)
+    typical, floor = _rounding_floor(problem, base, A, result.yours, single)
     result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
     relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
     result.resolution = float(relative.max()) if len(relative) else 0.0
@@ -336,6 +345,5 @@ def _climb(
     noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
     result.noise = float(noise[base.usable].amax())
     result.kinked &= result.noise < LOW_PRECISION * problem.eps
-    result.yours = _project(A, base.scale, U)
     result.numeric = result.yours + rest.T
     result.bar = 5 * bar.T
