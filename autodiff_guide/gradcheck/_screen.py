@@ -36,6 +36,8 @@ EIGHT_SIGNS = (torch.arange(256)[:, None] >> torch.arange(8)).bitwise_and_(1)
 EIGHT_SIGNS = EIGHT_SIGNS.mul_(2).sub_(1).to(torch.int8).view(torch.int64).view(-1)
 # Elements of int8 directions that are made float64 at once.
 BLOCK = 2**16
+# Memory that one direction takes on the ladder, for each output: 20 float64 numbers.
+BYTES_PER_RUNG = 160
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
 # A probe is suspicious beyond this many error bars.
@@ -159,16 +161,34 @@ def screen(
     generator: torch.Generator,
     max_memory: int,
 ) -> Screen:
-    """Compare `probes` directions with as many cotangents, at two step sizes."""
-    m = problem.output_size
-    all_columns = problem.n <= probes
-    if all_columns:
+    """Compare `probes` directions with as many cotangents; climb with suspicious ones.
+
+    If there are no more elements than probes, each is a direction.
+    """
+    if problem.n <= probes:
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
         U = random_signs(probes, problem.n, generator).to(problem.device)
         if U.numel() <= SMALL:
             U = U.to(torch.float64)
-    K = U.shape[0]
+    result, again = _two_steps(problem, base, U, probes, generator, max_memory)
+    if again is not None:
+        single = problem.n <= probes
+        _climb(problem, base, result, U[again], single, max_memory)
+    return result
+
+
+def _two_steps(
+    problem: Map,
+    base: Base,
+    U: Tensor,
+    probes: int,
+    generator: torch.Generator,
+    max_memory: int,
+) -> tuple[Screen, Tensor | None]:
+    """Return the screen by two step sizes, and which directions deserve more."""
+    K, m = U.shape[0], problem.output_size
+    all_columns = problem.n <= probes
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
     d1, d2 = exact_steps(problem, [h1, h2], base.scale).split_with_sizes([1, 1])
@@ -211,7 +231,7 @@ def screen(
         yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
     )
     if not math.isfinite(A.sum()):
-        return result
+        return result, None
 
     # Richardson, (4 slope2 - slope1) / 3 of both sides, where there are two steps.
     stretch = d1 / h1
@@ -241,10 +261,9 @@ def screen(
     result.disagree = bool(suspects.any())
     blind = newly_bad or result.resolution > SHARP
     result.suspicious = result.disagree or blind
-    if result.suspicious:
-        again = U if blind else U[suspects.any(0)]
-        _climb(problem, base, result, again, all_columns, max_memory)
-    return result
+    if not result.suspicious:
+        return result, None
+    return result, suspects.any(0) | blind
 
 
 def _project(A: Tensor, stretch: Tensor, U: Tensor) -> Tensor:
@@ -311,12 +330,43 @@ def _climb(
     problem: Map, base: Base, result: Screen, U: Tensor, single: bool, max_memory: int
 ) -> None:
     """Judge the suspicious directions again, on a ladder of step sizes."""
-    V, A = result.cotangents, result.pulled
+    A = result.pulled
     steps = ladder(problem.eps)
+    rows = max(1, max_memory // (BYTES_PER_RUNG * problem.output_size))
+    rungs = [_rungs(problem, base, result, u, max_memory) for u in U.split(rows)]
+    rests, noises, jumps, stuck = zip(*rungs, strict=True)
+    rest, bar = extrapolated_limit(
+        torch.cat(rests, 1), torch.cat(noises, 1), torch.tensor(steps).to(A)
+    )
+    result.yours = _project(A, base.scale[None], U)
+    typical, floor = _rounding_floor(problem, base, A, result.yours, single)
+    result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
+    relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
+    result.resolution = float(relative.max()) if len(relative) else 0.0
+    low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
+    result.suspicious = result.disagree or low or any(stuck)
+    jump = torch.stack(jumps).amax(0)
+    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
+    result.noise = float(noise[base.usable].amax())
+    result.kinked &= result.noise < LOW_PRECISION * problem.eps
+    result.numeric = result.yours + rest.T
+    result.bar = 5 * bar.T
+
+
+def _rungs(
+    problem: Map, base: Base, result: Screen, U: Tensor, max_memory: int
+) -> tuple[Tensor, Tensor, Tensor, bool]:
+    """Return what each step of the ladder finds, for the directions U.
+
+    That is how far numeric and yours are apart, and the noise of it, both (H, K, L);
+    the largest relative jump of each output from one small step to the next; and
+    whether some output stands still at the smallest step and moved at a larger one.
+    """
+    V, A = result.cotangents, result.pulled
     rests, noises, jumps = [], [], []
     previous = None
     moved = torch.zeros_like(U[:, :1] != 0)
-    for h in steps:
+    for h in ladder(problem.eps):
         d = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
         slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
@@ -331,19 +381,5 @@ def _climb(
             jumps.append(jump.nan_to_num(0, 0, 0).amax(0))
         moved = moved | (slope != 0)
         previous = slope
-    rest, bar = extrapolated_limit(
-        torch.stack(rests), torch.stack(noises), torch.tensor(steps).to(V)
-    )
-    result.yours = _project(A, base.scale[None], U)
-    typical, floor = _rounding_floor(problem, base, A, result.yours, single)
-    result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
-    relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
-    result.resolution = float(relative.max()) if len(relative) else 0.0
-    low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
-    result.suspicious = result.disagree or low or bool((moved & (slope == 0)).any())
-    jump = torch.stack(jumps)
-    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
-    result.noise = float(noise[base.usable].amax())
-    result.kinked &= result.noise < LOW_PRECISION * problem.eps
-    result.numeric = result.yours + rest.T
-    result.bar = 5 * bar.T
+    stuck = bool((moved & (slope == 0)).any())
+    return torch.stack(rests), torch.stack(noises), torch.stack(jumps), stuck
