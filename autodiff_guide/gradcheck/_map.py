@@ -216,7 +216,7 @@ class Map:
             else _dense(g).reshape(rows, size).to(torch.float64)
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
-        return torch.cat(flat, 1)
+        return flat[0] if batched and len(flat) == 1 else torch.cat(flat, 1)
 
     # ----------------------------------------------------------------- points
 

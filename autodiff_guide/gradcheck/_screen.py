@@ -215,6 +215,16 @@ def _two_steps(
         others = 4 * jump.median(0).values + rounding * (2 / h1)
         error = torch.cat([error, others.expand(K - K2, m)])
 
+    kinked = False
+    bend = torch.sub(plus2 + minus2, base.value, alpha=2)
+    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
+    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
+        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
+        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
+        share = bent.to(torch.float64).mean(0).amax()
+        kinked = bool(share > (0.0 if all_columns else 0.5))
+    del plus1, minus1, plus2, minus2  # the largest of all, where outputs are many
+
     steepest = slope1.abs().amax(0)
     typical_error = error.amax(0) if all_columns else error.median(0).values
     detached = 0
@@ -228,7 +238,13 @@ def _two_steps(
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
     result = Screen(
-        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
+        yours=A,
+        numeric=A,
+        bar=A,
+        cotangents=V,
+        pulled=A,
+        detached=detached,
+        kinked=kinked,
     )
     if not math.isfinite(A.sum()):
         return result, None
@@ -248,13 +264,6 @@ def _two_steps(
     suspects = rest.abs() > result.bar + floor
     relative = (typical_error / steepest).nan_to_num(0, 0, 0)
     result.resolution = float(relative.max())
-    bend = torch.sub(plus2 + minus2, base.value, alpha=2)
-    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
-    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
-        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
-        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
-        share = bent.to(torch.float64).mean(0).amax()
-        result.kinked = bool(share > (0.0 if all_columns else 0.5))
     zero = [not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slope1.abs() <= error).all())
@@ -301,7 +310,7 @@ def _cotangents(
             other = error[known].median() if bool(known.any()) else error + 1.0
             error = error.where(known, other)
         V = (random_signs(rows, m, generator) * length).to(error)
-        V = V * (error.amin() / error)
+        V *= error.amin() / error
         if m <= probes:
             V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
@@ -332,7 +341,8 @@ def _climb(
     """Judge the suspicious directions again, on a ladder of step sizes."""
     A = result.pulled
     steps = ladder(problem.eps)
-    rows = max(1, max_memory // (BYTES_PER_RUNG * problem.output_size))
+    # A quarter of the memory: the screen's own tensors take the rest.
+    rows = max(1, max_memory // 4 // (BYTES_PER_RUNG * problem.output_size))
     rungs = [_rungs(problem, base, result, u, max_memory) for u in U.split(rows)]
     rests, noises, jumps, stuck = zip(*rungs, strict=True)
     rest, bar = extrapolated_limit(
