@@ -94,8 +94,8 @@ class Screen:
 
 def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
-    count = -(-columns // 8)
-    seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
+    shape, end = (rows, -(-columns // 64)), 2**63 - 1
+    seeds = torch.randint(-end - 1, end, shape, generator=generator).view(torch.uint8)
     signs = EIGHT_SIGNS.index_select(0, seeds.view(-1).int()).view(torch.int8)
     return signs.view(rows, -1)[:, :columns]
 
@@ -250,9 +250,9 @@ def _two_steps(
         return result, None
 
     # Richardson, (4 slope2 - slope1) / 3 of both sides, where there are two steps.
-    stretch = d1 / h1
+    stretch = d1.div_(h1)
     slope = torch.lerp(slope1[:K2], slope2, 4 / 3)
-    yours = _project(A, torch.lerp(stretch, d2 / h2, 4 / 3), U[:K2])
+    yours = _project(A, torch.lerp(stretch, d2.div_(h2), 4 / 3), U[:K2])
     if K2 < K:
         slope = torch.cat([slope, slope1[K2:]])
         yours = torch.cat([yours, _project(A, stretch, U[K2:])], 1)
