@@ -23,11 +23,11 @@ from autodiff_guide.gradcheck._numbers import (
     worst_element,
     worst_probe,
 )
+from autodiff_guide.gradcheck._probe import random_signs
 from autodiff_guide.gradcheck._report import Comparison, GradientReport, Worst
 from autodiff_guide.gradcheck._screen import (
     LOW_PRECISION,
     Screen,
-    random_signs,
     screen,
 )
 from autodiff_guide.gradcheck._slopes import Status

@@ -16,7 +16,7 @@ from autodiff_guide.gradcheck._ladder import (
     ladder,
 )
 from autodiff_guide.gradcheck._map import Map
-from autodiff_guide.gradcheck._screen import probe, random_signs
+from autodiff_guide.gradcheck._probe import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
     LARGEST_ROUNDING,
     ROUNDINGS,

@@ -43,17 +43,16 @@ class Map:
         self.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
         chosen = [x for x in (self.inputs[i] for i in wrt) if isinstance(x, Tensor)]
         self.is_complex = [x.is_complex() for x in chosen]
-        reals = [_as_real(x) for x in chosen]
-        self.sizes = [x.numel() for x in reals]
+        self.points = [
+            _as_real(x).clone(memory_format=torch.contiguous_format) for x in chosen
+        ]
+        self.sizes = [x.numel() for x in self.points]
         self.starts = list(accumulate(self.sizes, initial=0))
         self.n = self.starts[-1]
-        self.x = torch.cat([x.reshape(-1).to(torch.float64) for x in reals])
-        self.points = [
-            flat.view(x.shape).to(x.dtype)
-            for flat, x in zip(self.x.split_with_sizes(self.sizes), reals, strict=True)
-        ]
+        flat = [x.reshape(-1).to(torch.float64) for x in self.points]
+        self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
         self.device = self.x.device
-        self.eps = max(torch.finfo(x.dtype).eps for x in reals)
+        self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
         all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
         self.mode = "vmap"
@@ -113,7 +112,7 @@ class Map:
     def values(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
         """Return f at B points, shape (B, m); only the `batched` tensors have rows."""
         count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
-        if self.mode == "vmap" and count > 2:
+        if self.mode == "vmap":
             try:
                 return self._vmapped(batch, batched)
             except Exception:  # whatever vmap cannot do, a loop can
@@ -121,8 +120,15 @@ class Map:
         return torch.stack([self._row(batch, batched, k) for k in range(count)])
 
     def _row(self, batch: Sequence[Tensor], batched: Sequence[bool], k: int) -> Tensor:
-        """Return f at point `k` of a batch; NaN where `fn` refuses the point."""
-        reals = [x[k] if b else x.clone() for x, b in zip(batch, batched, strict=True)]
+        """Return f at point `k` of a batch, each tensor in a storage of its own."""
+        reals = [
+            x[k].clone() if b else x.clone()
+            for x, b in zip(batch, batched, strict=True)
+        ]
+        return self.plain_value(reals)
+
+    def plain_value(self, reals: Sequence[Tensor]) -> Tensor:
+        """Return f at one point, shape (m,); NaN where `fn` refuses the point."""
         try:
             y = self.value(reals)
             if y.shape[0] == self.output_size:
