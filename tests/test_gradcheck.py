@@ -491,6 +491,14 @@ def test_vmap_that_is_silently_wrong_is_noticed():
     assert check_gradient(Squares.apply, X)
 
 
+@pytest.mark.parametrize("max_memory", [1, 2**25])
+def test_function_that_looks_beside_its_view(max_memory):
+    def fn(a, b):
+        return torch.as_strided(b, (2, 2), (1, 2), 1).square() * a
+
+    assert check_gradient(fn, normal(2, 2), normal(6), max_memory=max_memory)
+
+
 def test_memory_is_bounded_by_choice():
     seen = []
 

@@ -1,11 +1,45 @@
 """The checker against right gradients, and against wrong ones with known mistakes."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from gradcheck_corpora.bugs import BUGS, with_backward
 from gradcheck_corpora.right import RIGHT
 
 from autodiff_guide.gradcheck import KINDS, check_gradient
+
+# Writing 5 here resets the peak of this process's memory.
+CLEAR_PEAK = Path("/proc/self/clear_refs")
+LOCALISE_AND_MEASURE = """
+from pathlib import Path
+import torch
+from autodiff_guide.gradcheck import check_gradient
+
+class Sin(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        return 1.5 * g * ctx.saved_tensors[0].cos()
+
+def megabytes(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith(key)) / 1024
+
+torch.set_num_threads(1)
+check_gradient(Sin.apply, torch.rand(3, dtype=torch.float64))  # imports on first use
+x = torch.linspace(-1, 1, 20_000, dtype=torch.float64)
+Path("/proc/self/clear_refs").write_text("5")
+before = megabytes("VmRSS")
+report = check_gradient(Sin.apply, x)
+print(report.kind, megabytes("VmHWM") - before)
+"""
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.kind}: {bug.name}")
@@ -57,6 +91,20 @@ def test_wrong_element_of_very_many_is_named():
     report = check_gradient(fn, x)
     assert report.kind == "localized"
     assert report.worst.index == (12_345,)
+    assert report.evaluations < 4_000  # sample and halves, each looked at once
+
+
+@pytest.mark.skipif(not CLEAR_PEAK.exists(), reason="measures memory by /proc")
+def test_twenty_thousand_outputs_are_localised_in_64_megabytes():
+    run = subprocess.run(
+        [sys.executable, "-c", LOCALISE_AND_MEASURE],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    kind, megabytes = run.stdout.split()
+    assert kind == "factor"
+    assert float(megabytes) <= 64
 
 
 @pytest.mark.parametrize("c", [-1.0, 1.0001])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -57,14 +58,14 @@ def examine(problem: Map) -> Base:
     problem.output_size = m = value.numel()
     graph = problem.graph()
     outputs = graph[1]
-    flat = [y.detach().to(torch.float64) for y in outputs]
+    flat = [y.detach().reshape(-1).to(torch.float64) for y in outputs]
     again = torch.cat(flat) if len(flat) > 1 else flat[0]
     noise = problem.eps * value.abs()
     remarks: list[tuple[str, str]] = []
     if not same(value, again):
         noise = noise + _jitter(problem, value, again, remarks)
     usable = torch.isfinite(value)
-    all_usable = bool(usable.all())
+    all_usable = math.isfinite(value.sum()) or bool(usable.all())
     if problem.movable is not None and not bool(problem.movable.any()):
         raise ConclusionError(
             "inconclusive",
@@ -87,7 +88,7 @@ def examine(problem: Map) -> Base:
     checked = None if all_usable else usable
     if len({y.requires_grad for y in outputs}) > 1:
         attached = torch.cat(
-            [torch.full_like(y, y.requires_grad, dtype=torch.bool) for y in outputs]
+            [usable.new_full((y.numel(),), y.requires_grad) for y in outputs]
         )
         checked = usable & attached
     return Base(

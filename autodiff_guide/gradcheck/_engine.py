@@ -14,7 +14,7 @@ from autodiff_guide.gradcheck._clues import find_low_precision
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._ladder import first_steps, ladder
-from autodiff_guide.gradcheck._localise import Evidence, bisect, localise
+from autodiff_guide.gradcheck._localise import Evidence, localise, search
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._numbers import (
     element_comparison,
@@ -23,11 +23,11 @@ from autodiff_guide.gradcheck._numbers import (
     worst_element,
     worst_probe,
 )
+from autodiff_guide.gradcheck._probe import random_signs
 from autodiff_guide.gradcheck._report import Comparison, GradientReport, Worst
 from autodiff_guide.gradcheck._screen import (
     LOW_PRECISION,
     Screen,
-    random_signs,
     screen,
 )
 from autodiff_guide.gradcheck._slopes import Status
@@ -135,13 +135,11 @@ class Check:
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         columns = self._columns(problem)
-        evidence = localise(problem, base, columns, budget)
         partial = len(columns) < len(self._movable(problem))
-        if partial and seen.disagree and not evidence.failed:
-            found = bisect(problem, base, self.generator, budget)
-            if found:
-                columns = columns.new_tensor(sorted({*columns.tolist(), *found}))
-                evidence = localise(problem, base, columns, budget)
+        if partial and seen.disagree:
+            evidence = search(problem, base, columns, self.generator, budget)
+        else:
+            evidence = localise(problem, base, columns, budget)
         self.localised, self.evidence = problem, evidence
         if not linear:
             return self._report("fail", ("not-linear",), NOT_LINEAR)
@@ -253,8 +251,9 @@ class Check:
         remarks = [r for r in self._screen_remarks(seen, base) if r[0] not in skip]
         rough = self._noise_remarks(noise, evidence.stairs)
         remarks = rough + remarks
-        if kinks:
-            remarks.insert(0, ("kink", self._kink_sentence(evidence, kinks)))
+        if kinks and evidence.kink is not None:
+            sentence = self._kink_sentence(evidence, evidence.kink, kinks)
+            remarks.insert(0, ("kink", sentence))
         if edges:
             remarks.append(
                 (
@@ -285,9 +284,10 @@ class Check:
             tuple(sentence for _, sentence in remarks),
         )
 
-    def _kink_sentence(self, evidence: Evidence, kinks: int) -> str:
-        assert evidence.kink is not None  # noqa: S101 - counted above
-        column, output, left, right = evidence.kink
+    def _kink_sentence(
+        self, evidence: Evidence, kink: tuple[int, int, float, float], kinks: int
+    ) -> str:
+        column, output, left, right = kink
         element = int(evidence.columns[column])
         k, index = self.localised.locate(element)
         return (

@@ -10,6 +10,8 @@ from torch import Tensor
 from autodiff_guide.gradcheck._map import Map
 
 LEVELS = 12
+# Of more elements than this the typical size is that of every third, fifth, ... one.
+MANY = 2**17
 
 
 def scales(problem: Map) -> Tensor:
@@ -17,17 +19,19 @@ def scales(problem: Map) -> Tensor:
     size = problem.x.abs()
     if problem.movable is not None:
         size = size.where(problem.movable, 0.0)
-    pieces = [_at_least_typical(piece[0]) for piece in problem.pieces(size[None])]
-    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+    for piece in size.split_with_sizes(problem.sizes):
+        piece.clamp_min_(_typical(piece))
+    return size
 
 
-def _at_least_typical(size: Tensor) -> Tensor:
-    """Return `size`, raised to its median; the median of nonzero ones if that is 0."""
-    typical = float(size.median()) if len(size) else 1.0
+def _typical(size: Tensor) -> float:
+    """Return the median of `size`, or of some of many; of nonzero ones if it is 0."""
+    some = size[:: 2 * (len(size) // MANY) + 1]
+    typical = float(some.median()) if len(some) else 1.0
     if not typical > 0:
         nonzero = size[size > 0]
         typical = float(nonzero.median()) if len(nonzero) else 1.0
-    return size.clamp_min(typical)
+    return typical
 
 
 def first_steps(eps: float) -> tuple[float, float]:
@@ -55,8 +59,7 @@ def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
 
     The shape is (H, n) for H steps.
     """
-    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
-    wanted = sizes[:, None] * scale
+    wanted = torch.outer(scale.new_tensor(steps), scale)
     if all(x.dtype == torch.float64 for x in problem.points):
         exact = _surviving(problem.x, wanted)
     else:
@@ -66,9 +69,9 @@ def exact_steps(problem: Map, steps: list[float], scale: Tensor) -> Tensor:
 
 
 def _surviving(x: Tensor, d: Tensor) -> Tensor:
-    """Return the part of d that survives being added to x in x's precision."""
+    """Return, in its place, the part of d that survives x + d in x's precision."""
     size = x.abs()
-    return ((size + d.to(x.dtype)) - size).to(torch.float64)
+    return d.to(x.dtype).add_(size).sub_(size).to(torch.float64)
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from autodiff_guide.gradcheck._ladder import (
     ladder,
 )
 from autodiff_guide.gradcheck._map import Map
-from autodiff_guide.gradcheck._screen import probe, random_signs
+from autodiff_guide.gradcheck._probe import probe, random_signs
 from autodiff_guide.gradcheck._slopes import (
     LARGEST_ROUNDING,
     ROUNDINGS,
@@ -129,26 +129,90 @@ def jacobian_columns(
     return yours
 
 
+@dataclass(eq=False)
+class _Look:
+    """Two steps along each column: the evidence so far, and how far off it is.
+
+    `off` is the difference of each column in units of what two steps can tell, 0 where
+    `settled`; more than 1 is a disagreement.
+    """
+
+    values: Values
+    evidence: Evidence
+    settled: Tensor
+    tolerance: Tolerance
+    off: Tensor
+
+
 def localise(problem: Map, base: Base, columns: Tensor, max_memory: int) -> Evidence:
     """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
-    yours = jacobian_columns(problem, base, columns, max_memory)
-    values = move_columns(
-        problem, columns, list(first_steps(problem.eps)), base.scale, max_memory
-    )
-    evidence, settled, tolerance = _first_look(problem, base, columns, yours, values)
-    open_columns = (~settled).any(1).nonzero().flatten()
-    if not len(open_columns):
+    look = _look(problem, base, columns, max_memory)
+    return _judge(problem, base, look, max_memory)
+
+
+def search(
+    problem: Map,
+    base: Base,
+    columns: Tensor,
+    generator: torch.Generator,
+    max_memory: int,
+) -> Evidence:
+    """Compare a sample of columns, and those that bisection finds if it is right."""
+    look = _look(problem, base, columns, max_memory)
+    evidence = None
+    if bool((look.off > 1).any()):
+        evidence = _judge(problem, base, look, max_memory)
+        if evidence.failed:
+            return evidence
+    found = bisect(problem, base, generator, max_memory)
+    if found:
+        more = sorted(set(found).difference(columns.tolist()))
+        look = _look(problem, base, columns.new_tensor(more), max_memory, look)
+    elif evidence is not None:
         return evidence
+    return _judge(problem, base, look, max_memory)
+
+
+def _look(
+    problem: Map,
+    base: Base,
+    columns: Tensor,
+    max_memory: int,
+    before: _Look | None = None,
+) -> _Look:
+    """Take two steps along these columns, and join them to those taken `before`."""
+    yours = jacobian_columns(problem, base, columns, max_memory)
+    steps = list(first_steps(problem.eps))
+    values = move_columns(problem, columns, steps, base.scale, max_memory)
+    if before is not None:
+        columns = torch.cat([before.evidence.columns, columns])
+        yours = torch.cat([before.evidence.yours, yours])
+        values = before.values.joined(values)
+    evidence, settled, tolerance = _first_look(problem, base, columns, yours, values)
     off = (yours - evidence.numeric).abs() / (3 * evidence.bar + tolerance.around)
     off = off.nan_to_num(math.inf).where(~settled, 0.0).amax(1)
-    order = open_columns[torch.argsort(off[open_columns], descending=True)]
+    return _Look(values, evidence, settled, tolerance, off)
+
+
+def _judge(problem: Map, base: Base, look: _Look, max_memory: int) -> Evidence:
+    """Send unsettled columns up the ladder, the worst first, until one has failed."""
+    unsettled = (~look.settled).any(1).nonzero().flatten()
+    order = unsettled[torch.argsort(look.off[unsettled], descending=True)]
     per_column = 8 * problem.output_size * len(ladder(problem.eps)) * 12
     size = max(1, min(BLOCK, max_memory // per_column))
-    for block in torch.split(order, size):
-        _judge_block(problem, base, evidence, block, settled, tolerance, max_memory)
-        if evidence.failed:
+    for block in torch.split(order, size) if len(order) else ():
+        _judge_block(
+            problem,
+            base,
+            look.evidence,
+            block,
+            look.settled,
+            look.tolerance,
+            max_memory,
+        )
+        if look.evidence.failed:
             break
-    return evidence
+    return look.evidence
 
 
 def _first_look(
@@ -270,8 +334,8 @@ def bisect(
 ) -> list[int]:
     """Return up to `limit` wrong elements of a large input, halving where they may be.
 
-    A random probe of half the elements tells whether that half holds a wrong one, so
-    one wrong element among n is found with 2 log2(n) probes.
+    A random probe of half the elements tells whether that half holds a wrong one, or
+    else the other must, so that log2(n) halves lead to one wrong element among n.
     """
     m = problem.output_size
     size = base.value.abs().nan_to_num(0, 0, 0)
@@ -307,7 +371,7 @@ def _halve(
     def suspicious(some: Tensor) -> bool:
         U = problem.x.new_zeros(BISECTION_PROBES, problem.n)
         U[:, some] = random_signs(BISECTION_PROBES, len(some), generator).to(U)
-        moves = [step * base.scale for step in steps]
+        moves = [step * base.scale[None] for step in steps]
         pairs = probe(problem, U, [(d, len(U)) for d in moves], max_memory)
         exact = (A * base.scale) @ U.T
         rest = torch.stack(
@@ -325,10 +389,5 @@ def _halve(
         return None
     while len(elements) > 1:
         first, second = elements.tensor_split(2)
-        if suspicious(first):
-            elements = first
-        elif suspicious(second):
-            elements = second
-        else:
-            return None
-    return int(elements)
+        elements = first if suspicious(first) else second
+    return int(elements) if suspicious(elements) else None

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -46,13 +47,13 @@ class Map:
             _as_real(x).clone(memory_format=torch.contiguous_format) for x in chosen
         ]
         self.sizes = [x.numel() for x in self.points]
-        self.n = sum(self.sizes)
-        self.starts = [sum(self.sizes[:k]) for k in range(len(self.sizes) + 1)]
+        self.starts = list(accumulate(self.sizes, initial=0))
+        self.n = self.starts[-1]
         flat = [x.reshape(-1).to(torch.float64) for x in self.points]
         self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
         self.device = self.x.device
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        all_finite = bool(torch.isfinite(self.x.sum()))
+        all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
         self.mode = "vmap"
         self.verified = False
@@ -74,11 +75,11 @@ class Map:
         return arguments
 
     def outputs(self, *reals: Tensor) -> list[Tensor]:
-        """Return the floating-point outputs of `fn`, each flat and real."""
+        """Return the floating-point outputs of `fn`, each real."""
         kept = real_outputs(self.fn(*self.arguments(reals)))
         if not self.output_shapes:
             self.output_shapes = [tuple(y.shape) for y in kept]
-        return [y.reshape(-1) for y in kept]
+        return kept
 
     def summed(self, weights: Tensor) -> Map:
         """Return the map to weighted sums of all outputs; `weights` is (L, m)."""
@@ -90,10 +91,11 @@ class Map:
         return Map(sums, self.inputs, self.wrt)
 
     def _joined(self, *reals: Tensor) -> Tensor:
+        """Return the one output of `fn`, or all of them in one row."""
         outputs = self.outputs(*reals)
         if len(outputs) == 1:
             return outputs[0]
-        return torch.cat([y.to(torch.float64) for y in outputs])
+        return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
 
     def value(self, reals: Sequence[Tensor]) -> Tensor:
         """Return f at one point, shape (m,), evaluated plainly."""
@@ -105,37 +107,42 @@ class Map:
         else:
             with torch.no_grad():
                 y = self._joined(*reals)
-        return y.detach().to(torch.float64)
+        return y.detach().reshape(-1).to(torch.float64)
 
     def values(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
         """Return f at B points, shape (B, m); only the `batched` tensors have rows."""
+        count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
         if self.mode == "vmap":
             try:
                 return self._vmapped(batch, batched)
             except Exception:  # whatever vmap cannot do, a loop can
                 self.mode = "loop"
-        count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
         return torch.stack([self._row(batch, batched, k) for k in range(count)])
 
     def _row(self, batch: Sequence[Tensor], batched: Sequence[bool], k: int) -> Tensor:
-        """Return f at point `k` of a batch; NaN where `fn` refuses the point."""
-        nothing = self.x.new_full((self.output_size,), math.nan)
+        """Return f at point `k` of a batch, each tensor in a storage of its own."""
         reals = [
             x[k].clone() if b else x.clone()
             for x, b in zip(batch, batched, strict=True)
         ]
+        return self.plain_value(reals)
+
+    def plain_value(self, reals: Sequence[Tensor]) -> Tensor:
+        """Return f at one point, shape (m,); NaN where `fn` refuses the point."""
         try:
             y = self.value(reals)
+            if y.shape[0] == self.output_size:
+                return y
         except Exception:  # outside the domain: an argument check, a singular matrix
-            return nothing
-        return y if y.shape == nothing.shape else nothing
+            pass
+        return self.x.new_full((self.output_size,), math.nan)
 
     def _vmapped(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
         dims = tuple(0 if b else None for b in batched)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             y = torch.func.vmap(self._joined, in_dims=dims)(*batch)
-        y = y.detach().to(torch.float64)
+        y = y.detach().reshape(y.shape[0], -1).to(torch.float64)
         self.evaluations += y.shape[0]
         if not self.verified:
             self._verify(y[-1], self._row(batch, batched, -1))
@@ -174,7 +181,10 @@ class Map:
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
         try:
-            rows = [self._pulled(graph, v[None], batched=False) for v in cotangents]
+            rows = [
+                self._pulled(graph, cotangents[k : k + 1], batched=False)
+                for k in range(cotangents.shape[0])
+            ]
         except Exception as error:
             raise _backward_failed(error) from error
         return torch.cat(rows) if len(rows) > 1 else rows[0]
@@ -189,10 +199,10 @@ class Map:
         leaves, outputs = graph
         rows = cotangents.shape[0]
         self.pullbacks += rows
-        sizes = [y.numel() for y in outputs]
-        pieces = torch.split(cotangents, sizes, 1)
+        pieces = _cut(cotangents, [y.numel() for y in outputs])
+        lead = (rows,) if batched else ()
         pairs = [
-            (y, (v if batched else v[0]).to(y.dtype, copy=True))
+            (y, v.reshape(lead + y.shape).to(y.dtype, copy=True))
             for y, v in zip(outputs, pieces, strict=True)
             if y.requires_grad
         ]
@@ -209,18 +219,16 @@ class Map:
         flat = [
             self.x.new_zeros(rows, size)
             if g is None
-            else _dense(g).reshape(rows, size).to(torch.float64, copy=not batched)
+            else _dense(g).reshape(rows, size).to(torch.float64)
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
-        return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
+        return flat[0] if batched and len(flat) == 1 else torch.cat(flat, 1)
 
     # ----------------------------------------------------------------- points
 
-    def pieces(self, flat: Tensor) -> list[Tensor]:
+    def pieces(self, flat: Tensor) -> Sequence[Tensor]:
         """Cut (B, n) rows into one (B, size) piece per chosen input."""
-        if len(self.sizes) == 1:
-            return [flat]
-        return list(torch.split_with_sizes(flat, self.sizes, 1))
+        return _cut(flat, self.sizes)
 
     def measure_memory(self) -> None:
         """Count the bytes that one evaluation allocates."""
@@ -268,6 +276,11 @@ class _Allocations(TorchDispatchMode):
             if isinstance(y, Tensor):
                 self.bytes += y.numel() * y.element_size()
         return result
+
+
+def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
+    """Cut (B, n) rows into (B, size) pieces."""
+    return flat.split_with_sizes(sizes, 1) if len(sizes) > 1 else (flat,)
 
 
 def unravel(flat: int, shape: Sequence[int]) -> tuple[int, ...]:

@@ -14,7 +14,6 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -28,10 +27,14 @@ from autodiff_guide.gradcheck._ladder import (
     ladder,
 )
 from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._probe import probe, random_signs
 
 # Directions of up to this many elements are kept in float64, more in int8.
 SMALL = 2**20
-BITS = torch.arange(8, dtype=torch.uint8)
+# Elements of int8 directions that are made float64 at once.
+BLOCK = 2**16
+# Memory that one direction takes on the ladder, for each output: 20 float64 numbers.
+BYTES_PER_RUNG = 160
 # Directions that also get the second, smaller step.
 SECOND_STEP_PROBES = 4
 # A probe is suspicious beyond this many error bars.
@@ -86,56 +89,6 @@ class Screen:
     noise: float = 0.0
 
 
-def random_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """Return random ±1 of shape (rows, columns), int8, eight from each byte."""
-    count = -(-columns // 8)
-    seeds = torch.randint(0, 256, (rows, count), dtype=torch.uint8, generator=generator)
-    signs = (seeds.unsqueeze(-1) >> BITS).bitwise_and_(1).view(torch.int8)
-    return signs.mul_(2).sub_(1).view(rows, -1)[:, :columns]
-
-
-def probe(
-    problem: Map,
-    directions: Tensor,
-    steps: list[tuple[Tensor, int]],
-    max_memory: int,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield f(x + d u) and f(x - d u), shapes (K, m), for each (d, number of rows)."""
-    row = problem.bytes_per_evaluation + 24 * problem.n
-    total = sum(2 * count for _, count in steps)
-    if total * row <= max_memory:
-        moves = torch.cat([directions[:count] * d for d, count in steps])
-        y = _both_sides(problem, moves)
-        half = total // 2
-        start = 0
-        for _, count in steps:
-            rows = slice(start, start + count)
-            yield y[:half][rows], y[half:][rows]
-            start += count
-        return
-    chunk = max(1, max_memory // row // 2)
-    for d, count in steps:
-        plus, minus = [], []
-        for u in torch.split(directions[:count], chunk):
-            y = _both_sides(problem, u * d)
-            plus.append(y[: len(u)])
-            minus.append(y[len(u) :])
-        yield torch.cat(plus), torch.cat(minus)
-
-
-def _both_sides(problem: Map, moves: Tensor) -> Tensor:
-    """Return f(x + moves) above f(x - moves)."""
-    rows = moves.shape[0]
-    batch = []
-    flat = zip(problem.pieces(problem.x[None]), problem.pieces(moves), strict=True)
-    for point, (x, move) in zip(problem.points, flat, strict=True):
-        both = moves.new_empty(2 * rows, move.shape[1])
-        torch.add(x, move, out=both[:rows])
-        torch.sub(x, move, out=both[rows:])
-        batch.append(both.view(2 * rows, *point.shape).to(point.dtype))
-    return problem.values(batch, [True] * len(batch))
-
-
 def screen(
     problem: Map,
     base: Base,
@@ -143,19 +96,37 @@ def screen(
     generator: torch.Generator,
     max_memory: int,
 ) -> Screen:
-    """Compare `probes` directions with as many cotangents, at two step sizes."""
-    m = problem.output_size
-    all_columns = problem.n <= probes
-    if all_columns:
+    """Compare `probes` directions with as many cotangents; climb with suspicious ones.
+
+    If there are no more elements than probes, each is a direction.
+    """
+    if problem.n <= probes:
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
         U = random_signs(probes, problem.n, generator).to(problem.device)
         if U.numel() <= SMALL:
             U = U.to(torch.float64)
-    K = U.shape[0]
+    result, again = _two_steps(problem, base, U, probes, generator, max_memory)
+    if again is not None:
+        single = problem.n <= probes
+        _climb(problem, base, result, U[again], single, max_memory)
+    return result
+
+
+def _two_steps(
+    problem: Map,
+    base: Base,
+    U: Tensor,
+    probes: int,
+    generator: torch.Generator,
+    max_memory: int,
+) -> tuple[Screen, Tensor | None]:
+    """Return the screen by two step sizes, and which directions deserve more."""
+    K, m = U.shape[0], problem.output_size
+    all_columns = problem.n <= probes
     K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
     h1, h2 = first_steps(problem.eps)
-    d1, d2 = exact_steps(problem, [h1, h2], base.scale)
+    d1, d2 = exact_steps(problem, [h1, h2], base.scale).split_with_sizes([1, 1])
     (plus1, minus1), (plus2, minus2) = probe(
         problem, U, [(d1, K), (d2, K2)], max_memory
     )
@@ -179,62 +150,83 @@ def screen(
         others = 4 * jump.median(0).values + rounding * (2 / h1)
         error = torch.cat([error, others.expand(K - K2, m)])
 
+    kinked = False
+    bend = torch.sub(plus2 + minus2, base.value, alpha=2)
+    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
+    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
+        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
+        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
+        share = bent.to(torch.float64).mean(0).amax()
+        kinked = bool(share > (0.0 if all_columns else 0.5))
+    del plus1, minus1, plus2, minus2  # the largest of all, where outputs are many
+
     steepest = slope1.abs().amax(0)
     typical_error = error.amax(0) if all_columns else error.median(0).values
     detached = 0
     if base.attached is not None:
         moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
         detached = int(moves.sum())
-    V = _cotangents(problem, base, typical_error + 1e-12 * steepest, probes, generator)
+    V = _cotangents(base, typical_error, steepest, probes, generator)
     if checked is not None:
         V = V.where(checked, 0.0)
         steepest = steepest.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V[:1], A[:1])
     result = Screen(
-        yours=A, numeric=A, bar=A, cotangents=V, pulled=A, detached=detached
+        yours=A,
+        numeric=A,
+        bar=A,
+        cotangents=V,
+        pulled=A,
+        detached=detached,
+        kinked=kinked,
     )
     if not math.isfinite(A.sum()):
-        return result
+        return result, None
 
-    result.yours = _project(A * (d1 / h1), U)
-    rest = V @ slope1.T - result.yours
-    rest2 = V @ slope2.T - _project(A * (d2 / h2), U[:K2])
-    rest[:, :K2].lerp_(rest2, 4 / 3)  # Richardson: (4 rest2 - rest) / 3
-    result.numeric = result.yours + rest
+    # Richardson, (4 slope2 - slope1) / 3 of both sides, where there are two steps.
+    stretch = d1.div_(h1)
+    slope = torch.lerp(slope1[:K2], slope2, 4 / 3)
+    yours = _project(A, torch.lerp(stretch, d2.div_(h2), 4 / 3), U[:K2])
+    if K2 < K:
+        slope = torch.cat([slope, slope1[K2:]])
+        yours = torch.cat([yours, _project(A, stretch, U[K2:])], 1)
+    result.yours = yours
+    result.numeric = V @ slope.T
+    rest = result.numeric - yours
     result.bar = BARS * (V.square() @ error.square().T).sqrt()
-    _, floor = _rounding_floor(problem, A * base.scale, U)
+    _, floor = _rounding_floor(problem, base, A, yours, all_columns)
     suspects = rest.abs() > result.bar + floor
     relative = (typical_error / steepest).nan_to_num(0, 0, 0)
     result.resolution = float(relative.max())
-    bend = plus2 + minus2 - 2 * base.value
-    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
-    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
-        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
-        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
-        share = bent.to(torch.float64).mean(0).amax()
-        result.kinked = bool(share > (0.0 if all_columns else 0.5))
     zero = [not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slope1.abs() <= error).all())
     result.disagree = bool(suspects.any())
     blind = newly_bad or result.resolution > SHARP
     result.suspicious = result.disagree or blind
-    if result.suspicious:
-        again = U if blind else U[suspects.any(0)]
-        _climb(problem, base, result, again, max_memory)
-    return result
+    if not result.suspicious:
+        return result, None
+    return result, suspects.any(0) | blind
 
 
-def _project(A: Tensor, U: Tensor) -> Tensor:
-    """Return A Uᵀ for the signs U, one direction at a time if they are int8."""
+def _project(A: Tensor, stretch: Tensor, U: Tensor) -> Tensor:
+    """Return (A * stretch) Uᵀ, some elements at a time if the signs U are int8."""
     if U.dtype == A.dtype:
-        return A @ U.T
-    return torch.stack([A @ u.to(A.dtype) for u in U], 1)
+        return (A * stretch) @ U.T
+    projected = A.new_zeros(len(U), len(A))
+    for first in range(0, U.shape[1], BLOCK):
+        here = slice(first, first + BLOCK)
+        projected += U[:, here].to(A.dtype) @ (A[:, here] * stretch[:, here]).T
+    return projected.T
 
 
 def _cotangents(
-    problem: Map, base: Base, error: Tensor, probes: int, generator: torch.Generator
+    base: Base,
+    error: Tensor,
+    steepest: Tensor,
+    probes: int,
+    generator: torch.Generator,
 ) -> Tensor:
     """Return signed cotangents that weigh each output by 1 / its error bar.
 
@@ -247,12 +239,13 @@ def _cotangents(
     if m == 1:
         V = length.to(error)
     else:
+        error = error + 1e-12 * steepest
         known = error > 0
         if not bool(known.all()):
             other = error[known].median() if bool(known.any()) else error + 1.0
             error = error.where(known, other)
         V = (random_signs(rows, m, generator) * length).to(error)
-        V = V * (error.amin() / error)
+        V *= error.amin() / error
         if m <= probes:
             V = torch.diag(V.diagonal())
     if all(y.dtype == torch.float64 for y in base.graph[1]):
@@ -263,30 +256,66 @@ def _cotangents(
     )
 
 
-def _rounding_floor(problem: Map, A: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
+def _rounding_floor(
+    problem: Map, base: Base, A: Tensor, yours: Tensor, single: bool
+) -> tuple[Tensor, Tensor]:
     """Return the typical size of each probe, and the rounding of its autograd side."""
-    if not bool(U[0].all()):  # single columns: one term each
-        typical = total = A.abs() @ U.T
-    else:
-        typical = A.square().sum(1, keepdim=True).sqrt()
-        total = A.abs().sum(1, keepdim=True)
-    return typical, TYPICAL_ROUNDING * typical + ROUNDINGS * problem.eps * total
+    of_all = ROUNDINGS * problem.eps
+    if single:  # one column, and one term, each
+        typical = yours.abs()
+        return typical, typical * (TYPICAL_ROUNDING + of_all)
+    terms = A * base.scale
+    typical = torch.linalg.vector_norm(terms, 2, 1, keepdim=True)
+    total = torch.linalg.vector_norm(terms, 1, 1, keepdim=True)
+    return typical, TYPICAL_ROUNDING * typical + of_all * total
 
 
 def _climb(
-    problem: Map, base: Base, result: Screen, U: Tensor, max_memory: int
+    problem: Map, base: Base, result: Screen, U: Tensor, single: bool, max_memory: int
 ) -> None:
     """Judge the suspicious directions again, on a ladder of step sizes."""
-    V, A = result.cotangents, result.pulled
+    A = result.pulled
     steps = ladder(problem.eps)
+    # A quarter of the memory: the screen's own tensors take the rest.
+    rows = max(1, max_memory // 4 // (BYTES_PER_RUNG * problem.output_size))
+    rungs = [_rungs(problem, base, result, u, max_memory) for u in U.split(rows)]
+    rests, noises, jumps, stuck = zip(*rungs, strict=True)
+    rest, bar = extrapolated_limit(
+        torch.cat(rests, 1), torch.cat(noises, 1), torch.tensor(steps).to(A)
+    )
+    result.yours = _project(A, base.scale[None], U)
+    typical, floor = _rounding_floor(problem, base, A, result.yours, single)
+    result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
+    relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
+    result.resolution = float(relative.max()) if len(relative) else 0.0
+    low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
+    result.suspicious = result.disagree or low or any(stuck)
+    jump = torch.stack(jumps).amax(0)
+    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
+    result.noise = float(noise[base.usable].amax())
+    result.kinked &= result.noise < LOW_PRECISION * problem.eps
+    result.numeric = result.yours + rest.T
+    result.bar = 5 * bar.T
+
+
+def _rungs(
+    problem: Map, base: Base, result: Screen, U: Tensor, max_memory: int
+) -> tuple[Tensor, Tensor, Tensor, bool]:
+    """Return what each step of the ladder finds, for the directions U.
+
+    That is how far numeric and yours are apart, and the noise of it, both (H, K, L);
+    the largest relative jump of each output from one small step to the next; and
+    whether some output stands still at the smallest step and moved at a larger one.
+    """
+    V, A = result.cotangents, result.pulled
     rests, noises, jumps = [], [], []
     previous = None
     moved = torch.zeros_like(U[:, :1] != 0)
-    for h in steps:
-        (d,) = exact_steps(problem, [h], base.scale)
+    for h in ladder(problem.eps):
+        d = exact_steps(problem, [h], base.scale)
         ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
         slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
-        rests.append(slope @ V.T - _project(A * (d / h), U).T)
+        rests.append(slope @ V.T - _project(A, d / h, U).T)
         largest = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         largest = torch.maximum(largest, base.value.abs().nan_to_num(0, 0, 0))
         rounding = torch.maximum(base.noise, problem.eps * largest)
@@ -297,20 +326,5 @@ def _climb(
             jumps.append(jump.nan_to_num(0, 0, 0).amax(0))
         moved = moved | (slope != 0)
         previous = slope
-    rest, bar = extrapolated_limit(
-        torch.stack(rests), torch.stack(noises), torch.tensor(steps).to(V)
-    )
-    scaled = A * base.scale
-    typical, floor = _rounding_floor(problem, scaled, U)
-    result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
-    relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
-    result.resolution = float(relative.max()) if len(relative) else 0.0
-    low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
-    result.suspicious = result.disagree or low or bool((moved & (slope == 0)).any())
-    jump = torch.stack(jumps)
-    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
-    result.noise = float(noise[base.usable].amax())
-    result.kinked &= result.noise < LOW_PRECISION * problem.eps
-    result.yours = _project(scaled, U)
-    result.numeric = result.yours + rest.T
-    result.bar = 5 * bar.T
+    stuck = bool((moved & (slope == 0)).any())
+    return torch.stack(rests), torch.stack(noises), torch.stack(jumps), stuck

@@ -55,6 +55,15 @@ class Values:
     ahead: Tensor
     behind: Tensor
 
+    def joined(self, other: Values) -> Values:
+        """Return these columns and those of `other`."""
+        return Values(
+            torch.cat([self.plus, other.plus], 1),
+            torch.cat([self.minus, other.minus], 1),
+            torch.cat([self.ahead, other.ahead], 1),
+            torch.cat([self.behind, other.behind], 1),
+        )
+
 
 @dataclass(eq=False)
 class Slopes:

@@ -102,8 +102,8 @@ fig.set_label(
 )
 
 # %%
-# Each halving takes a probe or two: log₂ of 20,801 is below 15. Compare
-# the number of evaluations with two for each element.
+# Each halving looks at one of the halves: log₂ of 20,801 is below 15.
+# Compare the number of evaluations with two for each element.
 
 print(f"{report.evaluations} evaluations; one by one: {2 * count}")
 print(f"yours {report.worst.yours:.6e}, numeric {report.worst.numeric:.6e}")
