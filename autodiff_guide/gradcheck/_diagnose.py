@@ -14,8 +14,9 @@ from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
-# Findings of one number for all elements, which no rule of the chain adds to.
+# Findings of one number for all elements, and those that add nothing to it.
 CONSTANT = ("sign", "factor", "reduction")
+EXPLAINED = ("chain", "offset", "shift", "localized")
 
 
 def diagnose(
@@ -65,7 +66,7 @@ def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
         return _mismatch(block)
     kinds = tuple(kind for kinds, _ in findings for kind in kinds)
     if kinds[0] in CONSTANT:
-        kinds = tuple(kind for kind in kinds if kind != "chain")
+        kinds = tuple(kind for kind in kinds if kind not in EXPLAINED)
     return kinds, findings[0][1]
 
 
