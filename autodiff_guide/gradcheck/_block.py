@@ -24,6 +24,8 @@ class Block:
 
     Attributes
     ----------
+    name : str
+        What a formula calls an element of the input.
     numeric, yours, slack : Tensor
         The two Jacobians, and what may lie between equal elements.
     status : Tensor
@@ -43,6 +45,7 @@ class Block:
     """
 
     input: int
+    name: str
     output: int
     numeric: Tensor
     yours: Tensor
@@ -133,6 +136,7 @@ def blocks(
             found.append(
                 Block(
                     input=i,
+                    name=names[i] if names[i].isidentifier() else "x",
                     output=o,
                     numeric=numeric[first:last][:, mine],
                     yours=yours[first:last][:, mine],

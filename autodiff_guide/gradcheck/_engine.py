@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from autodiff_guide.gradcheck._numbers import (
     element_comparison,
     input_rows,
     probe_comparison,
+    resolution,
     worst_element,
     worst_probe,
 )
@@ -64,8 +64,8 @@ LOW = (
     "lower precision inside{}, or is very ill-conditioned"
 )
 STAIRCASE = (
-    "the function is a staircase in {} elements (quantised, or of low precision): the "
-    "slope of a tread is 0"
+    "the function is a staircase (quantised, or of low precision) at {} of the places "
+    "measured: the slope of a tread is 0"
 )
 
 Remarks = list[tuple[str, str]]
@@ -253,14 +253,16 @@ class Check:
         remarks = [r for r in self._screen_remarks(seen, base) if r[0] not in skip]
         rough = self._noise_remarks(noise, evidence.stairs)
         remarks = rough + remarks
-        if kinks:
-            remarks.insert(0, ("kink", self._kink_sentence(evidence, kinks)))
+        if kinks and evidence.kink is not None:
+            sentence = self._kink_sentence(evidence, kinks, evidence.kink)
+            remarks.insert(0, ("kink", sentence))
         if edges:
+            lie = "1 element lies" if edges == 1 else f"{edges} elements lie"
             remarks.append(
                 (
                     "kink",
-                    f"{edges} elements lie on the edge of the domain: only a one-sided "
-                    "slope exists, and yours is it",
+                    f"{lie} on the edge of the domain: only a one-sided slope exists, "
+                    "and yours is it",
                 )
             )
         flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
@@ -285,15 +287,21 @@ class Check:
             tuple(sentence for _, sentence in remarks),
         )
 
-    def _kink_sentence(self, evidence: Evidence, kinks: int) -> str:
-        assert evidence.kink is not None  # noqa: S101 - counted above
-        column, output, left, right = evidence.kink
+    def _kink_sentence(
+        self, evidence: Evidence, kinks: int, kink: tuple[int, int, float, float]
+    ) -> str:
+        column, output, left, right = kink
         element = int(evidence.columns[column])
         k, index = self.localised.locate(element)
+        at = f"{self.names[k]}{list(index)}"
+        sit = (
+            f"{at} sits on a kink"
+            if kinks == 1
+            else f"{kinks} elements sit on a kink, such as {at}"
+        )
         return (
-            f"{kinks} elements sit on a kink, such as {self.names[k]}{list(index)}: "
-            f"the slope is {left:.6g} on the left, {right:.6g} on the right, and "
-            f"yours, {float(evidence.yours[column, output]):.6g}, is allowed"
+            f"{sit}: the slope is {left:.6g} on the left, {right:.6g} on the right, "
+            f"and yours, {float(evidence.yours[column, output]):.6g}, is allowed"
         )
 
     def _backward_precision(self, seen: Screen, base: Base, evidence: Evidence) -> None:
@@ -334,6 +342,8 @@ class Check:
         if "agree" not in kinds and "vacuous" not in kinds:
             kinds = (*kinds, "agree")
         sentence = "the gradient agrees with central differences"
+        if "kink" in kinds:
+            sentence += " wherever there is one slope"
         if "vacuous" in kinds:
             sentence = f"nothing disagrees, but {NOTHING}"
         return self._report("pass", kinds, sentence, sentences)
@@ -354,7 +364,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=seen.resolution if seen is not None else math.nan,
+            resolution=resolution(seen, self.evidence, problem.eps),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

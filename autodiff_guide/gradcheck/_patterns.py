@@ -229,6 +229,8 @@ def offset(block: Block) -> Finding | None:
         )
     if len(wrong) != 1 or not bool(block.both[wrong].all()):
         return None
+    if _threshold(block, wrong[0], ~wrong[0]):
+        return None
     hot = ""
     if block.full and len(block.input_shape) == 2:
         per_row = wrong[0].reshape(block.input_shape).sum(-1)
@@ -298,6 +300,10 @@ def localized(block: Block) -> Finding | None:
     wrong = block.wrong.any(0) & block.live
     right = ~block.wrong.any(0) & block.live
     bad, live = int(wrong.sum()), int(block.live.sum())
+    measured, whole = len(block.elements), math.prod(block.input_shape)
+    many = f"{measured} elements"
+    if measured < whole:
+        many = f"the {measured} elements measured (of {whole} in all)"
     if not bad or bad == live:
         return None
     ratios = block.ratio[:, wrong][block.both[:, wrong]]
@@ -307,15 +313,12 @@ def localized(block: Block) -> Finding | None:
         if abs(c - 1) > 1e-7 and bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
             there = f"; there it is {c:.6g} times the numeric one"
     head = f"your gradient{block.where} is wrong only"
-    if bad >= 3 and live - bad >= 3:
-        condition = _split(block.x, wrong, right, "x") or _split(
-            block.x.abs(), wrong, right, "|x|"
+    condition = _threshold(block, wrong, right)
+    if condition:
+        return ("localized",), (
+            f"{head} {condition} ({bad} of {many}){there}: one branch of the function "
+            "has a wrong derivative"
         )
-        if condition:
-            return ("localized",), (
-                f"{head} where {condition} ({bad} of {live} elements){there}: one "
-                "branch of the function has a wrong derivative"
-            )
     border = _border(block, wrong)
     if border:
         return ("localized",), f"{head} {border}{there}: boundary handling"
@@ -324,16 +327,26 @@ def localized(block: Block) -> Finding | None:
     elements = block.elements[wrong].tolist()
     shown = ", ".join(block.index(k) for k in elements[:4])
     more = ", …" if bad > 4 else ""
-    return ("localized",), (f"{head} at {bad} of {live} elements: {shown}{more}{there}")
+    return ("localized",), (f"{head} at {bad} of {many}: {shown}{more}{there}")
 
 
-def _split(values: Tensor, wrong: Tensor, right: Tensor, name: str) -> str | None:
-    """Return the threshold that separates wrong elements from right ones."""
-    low, high = values[wrong], values[right]
-    if float(low.max()) < float(high.min()):
-        return f"{name} < {float(high.min()):.6g}"
-    if float(low.min()) > float(high.max()):
-        return f"{name} > {float(high.max()):.6g}"
+def _threshold(block: Block, wrong: Tensor, right: Tensor) -> str | None:
+    """Return between which values of x, or of |x|, wrong turns into right."""
+    if min(int(wrong.sum()), int(right.sum())) < 3:
+        return None
+    x = block.name
+    for name, values in ((x, block.x), (f"|{x}|", block.x.abs())):
+        bad, good = values[wrong], values[right]
+        if float(bad.max()) < float(good.min()):
+            return (
+                f"up to {name} = {float(bad.max()):.6g}, and right from {name} = "
+                f"{float(good.min()):.6g} on"
+            )
+        if float(bad.min()) > float(good.max()):
+            return (
+                f"from {name} = {float(bad.min()):.6g} on, and right up to {name} = "
+                f"{float(good.max()):.6g}"
+            )
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -96,17 +97,19 @@ def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
     if block.full and len(block.y) == len(block.x):
         y = block.y[live]
         simple |= {
-            "y": y,
-            "1 - y": 1 - y,
-            "y(1 - y)": y * (1 - y),
-            "1 - y^2": 1 - y * y,
-            "y^2": y * y,
-            "x/y": x / y,
+            "f(x)": y,
+            "1 - f(x)": 1 - y,
+            "f(x) (1 - f(x))": y * (1 - y),
+            "1 - f(x)^2": 1 - y * y,
+            "f(x)^2": y * y,
+            "x/f(x)": x / y,
         }
+    own = block.name
+    simple = {re.sub(r"\bx\b", own, name): f for name, f in simple.items()}
     for name, values in block.others.items():
         other = values[live]
-        simple |= {name: other, f"{name} * x": other * x}
-        simple |= {f"(x - {name})": x - other, f"({name})^2": other**2}
+        simple |= {name: other, f"{name} * {own}": other * x}
+        simple |= {f"({own} - {name})": x - other, f"({name})^2": other**2}
     for name, f in simple.items():
         if float(f.std()) <= 1e-9 * float(f.abs().amax()):
             continue  # a constant factor
