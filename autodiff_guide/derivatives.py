@@ -371,9 +371,10 @@ def _advice() -> Iterator[None]:
         if "setup_context" not in str(error):
             raise
         raise TypeError(
-            "fn: expected torch operations, got a torch.autograd.Function whose forward "
-            "takes ctx; give it forward(*inputs) and setup_context(ctx, inputs, "
-            "output), or differentiate by torch.autograd.grad(..., create_graph=True)"
+            "fn: expected torch operations, got a torch.autograd.Function whose "
+            "forward takes ctx; give it forward(*inputs) and setup_context(ctx, "
+            "inputs, output), or differentiate by torch.autograd.grad(..., "
+            "create_graph=True)"
         ) from error
 
 

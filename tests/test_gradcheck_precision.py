@@ -76,3 +76,25 @@ def test_normalising_one_element_is_not_flagged(seed):
         lambda x, w, b: torch.nn.functional.layer_norm(x, (1,), w, b), x, w, b
     )
     assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.parametrize(
+    "fn", [torch.sin, tanh_exp, lambda x: x.logsumexp(0), lambda x: x.softmax(0)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_smooth_function_that_rounds_inside_has_no_kink(fn, seed):
+    generator = torch.Generator().manual_seed(seed)
+    x = 0.2 + torch.rand(6, dtype=torch.float64, generator=generator)
+    report = check_gradient(lambda x: fn(x.float()).double(), x, seed=seed)
+    assert report.kinds == ("low-precision", "agree")
+    report = check_gradient(lambda x: fn(x.float()).double(), x, full=True)
+    assert report.kinds == ("low-precision", "agree")
+
+
+def test_stairs_too_wide_to_measure_are_inconclusive():
+    x = torch.linspace(0.2, 1.2, 40, dtype=torch.float64)
+    report = check_gradient(lambda x: x.bfloat16().logsumexp(0).double(), x)
+    assert (report.verdict, report.kind) == ("inconclusive", "low-precision")
+    assert "bfloat16" in report.sentence
+    through = check_gradient(lambda x: x + (x.float().round() - x).detach(), x)
+    assert (through.verdict, through.kind) == ("fail", "step")

@@ -20,6 +20,7 @@ from autodiff_guide.gradcheck._numbers import (
     input_rows,
     probe_comparison,
     resolution,
+    within_a_tread,
     worst_element,
     worst_probe,
 )
@@ -29,6 +30,18 @@ from autodiff_guide.gradcheck._screen import (
     Screen,
     random_signs,
     screen,
+)
+from autodiff_guide.gradcheck._sentences import (
+    COARSE,
+    DETACHED,
+    EDGE,
+    LOW,
+    MEAN_OF_SIDES,
+    NO_DEPENDENCE,
+    NOT_LINEAR,
+    NOTHING,
+    STAIRCASE,
+    allowed_kink,
 )
 from autodiff_guide.gradcheck._slopes import Status
 
@@ -46,27 +59,6 @@ LINEAR = 2e-2
 # Kinds that pass, and fail under `strict`.
 STRICT = ("vacuous", "kink")
 
-
-NOTHING = "nothing was tested"
-NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
-    "is grad_output multiplied in? is it clipped?"
-)
-DETACHED = (
-    "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
-    ".item(), no_grad); they were not checked"
-)
-NO_DEPENDENCE = (
-    "no output changes with {}, and the gradient is zero: unused, or a flat region"
-)
-LOW = (
-    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in "
-    "lower precision inside{}, or is very ill-conditioned"
-)
-STAIRCASE = (
-    "the function is a staircase (quantised, or of low precision) at {} of the places "
-    "measured: the slope of a tread is 0"
-)
 
 Remarks = list[tuple[str, str]]
 
@@ -156,6 +148,13 @@ class Check:
             columns = self._movable(problem)
             self.evidence = evidence = localise(problem, base, columns, budget)
             kinds, sentence = diagnose(problem, base, evidence, self.names)
+        if (
+            kinds[0] == "step"
+            and cast
+            and within_a_tread(problem, base, evidence, cast[1])
+        ):
+            coarse = COARSE.format(problem.low_precision)
+            return self._report("inconclusive", ("low-precision", *kinds), coarse)
         return self._report("fail", kinds, sentence)
 
     def _movable(self, problem: Map) -> Tensor:
@@ -209,13 +208,7 @@ class Check:
         """Return what a passing screen should mention."""
         remarks = self._noise_remarks(seen.noise, 0) + base.remarks
         if seen.kinked:
-            remarks.append(
-                (
-                    "kink",
-                    "the point is on a kink: the slopes on both sides differ, and "
-                    "yours is their mean",
-                )
-            )
+            remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))
         if seen.vacuous:
@@ -254,17 +247,13 @@ class Check:
         rough = self._noise_remarks(noise, evidence.stairs)
         remarks = rough + remarks
         if kinks and evidence.kink is not None:
-            sentence = self._kink_sentence(evidence, kinks, evidence.kink)
+            sentence = allowed_kink(
+                self.localised, evidence, self.names, kinks, evidence.kink
+            )
             remarks.insert(0, ("kink", sentence))
         if edges:
             lie = "1 element lies" if edges == 1 else f"{edges} elements lie"
-            remarks.append(
-                (
-                    "kink",
-                    f"{lie} on the edge of the domain: only a one-sided slope exists, "
-                    "and yours is it",
-                )
-            )
+            remarks.append(("kink", EDGE.format(lie)))
         flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
         if not bool(evidence.yours.any()) and flat:
             remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
@@ -285,23 +274,6 @@ class Check:
             f"{unresolved} of {evidence.status.numel()} elements cannot be resolved by "
             "differences (noise, a jump, or values that are not finite nearby)",
             tuple(sentence for _, sentence in remarks),
-        )
-
-    def _kink_sentence(
-        self, evidence: Evidence, kinks: int, kink: tuple[int, int, float, float]
-    ) -> str:
-        column, output, left, right = kink
-        element = int(evidence.columns[column])
-        k, index = self.localised.locate(element)
-        at = f"{self.names[k]}{list(index)}"
-        sit = (
-            f"{at} sits on a kink"
-            if kinks == 1
-            else f"{kinks} elements sit on a kink, such as {at}"
-        )
-        return (
-            f"{sit}: the slope is {left:.6g} on the left, {right:.6g} on the right, "
-            f"and yours, {float(evidence.yours[column, output]):.6g}, is allowed"
         )
 
     def _backward_precision(self, seen: Screen, base: Base, evidence: Evidence) -> None:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from autodiff_guide.gradcheck._base import Base
+from autodiff_guide.gradcheck._ladder import ladder
 from autodiff_guide.gradcheck._localise import Evidence
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
@@ -40,6 +42,13 @@ def resolution(seen: Screen | None, evidence: Evidence | None, eps: float) -> fl
         known = (bar / numeric)[numeric > ENOUGH * bar]
         share = float(known.median()) if len(known) else share
     return max(RTOL, min(ROUNDINGS * eps, LARGEST_ROUNDING), ENOUGH * share)
+
+
+def within_a_tread(problem: Map, base: Base, evidence: Evidence, eps: float) -> bool:
+    """Return whether f, rounded to `eps`, need not move in the largest step."""
+    step = ladder(problem.eps)[0] * base.scale[evidence.columns]
+    rise = evidence.yours.abs() * step[:, None]
+    return bool((rise <= 2 * eps * base.value.abs()).all())
 
 
 def error_bars(evidence: Evidence) -> Tensor:
