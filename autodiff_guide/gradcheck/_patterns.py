@@ -108,7 +108,7 @@ def constant_factor(block: Block) -> Finding | None:
     slack = (3 * block.slack + 1e-7 * N.abs()) * abs(c)
     if c == 0 or not bool(((A - c * N).abs() <= slack).all()):
         return None
-    uncertainty = float(block.ratio_slack[known].min())
+    uncertainty = 3 * float((block.slack[known] / n.abs()).min()) + 1e-7
     where = block.where
     sign = " and has the wrong sign" if c < 0 else ""
     signs = ("sign",) if c < 0 else ()
@@ -306,11 +306,13 @@ def localized(block: Block) -> Finding | None:
         many = f"the {measured} elements measured (of {whole} in all)"
     if not bad or bad == live:
         return None
-    ratios = block.ratio[:, wrong][block.both[:, wrong]]
+    both = block.both & wrong
+    n, a, slack = block.numeric[both], block.yours[both], block.slack[both]
     there = ""
-    if len(ratios):
-        c = float(ratios.median())
-        if abs(c - 1) > 1e-7 and bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
+    if len(n):
+        c = float((a / n).median())
+        near = (a - c * n).abs() <= abs(c) * (slack + 1e-6 * n.abs())
+        if abs(c - 1) > 1e-7 and bool(near.all()):
             there = f"; there it is {c:.6g} times the numeric one"
     head = f"your gradient{block.where} is wrong only"
     condition = _threshold(block, wrong, right)
