@@ -74,6 +74,25 @@ def test_number_of_elements_measured():
     assert "1 of the 513 elements measured (of 20480 in all): [123]" in report.sentence
 
 
+def test_missing_one_hot_is_told_even_if_a_threshold_splits():
+    x = torch.tensor([[2.0, 0.1, 0.3], [-0.2, 3.0, 0.5]]).double()
+    report = check_gradient(
+        lambda x: -x.log_softmax(-1).amax(-1).sum(),
+        torch.cat([x, x + 0.01]),
+        gradient=lambda x: x.softmax(-1),
+    )
+    assert report.kind == "offset"
+    assert "one-hot" in report.sentence
+
+
+def test_mask_may_leave_an_element_out():
+    def inverted(x):
+        return torch.cat([0 * x[:1], (x[1:] < 0).to(x)])
+
+    report = check_gradient(lambda x: x[1:].relu().sum(), normal(7), gradient=inverted)
+    assert report.kind == "mask"
+
+
 # -------------------------------------------------------------------------- words
 
 

@@ -202,7 +202,7 @@ def inverted_mask(block: Block) -> Finding | None:
     moves, given = block.moves.any(0), block.given.any(0)
     if not (bool(moves.any()) and bool(given.any())):
         return None
-    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.9:
+    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.8:
         return None
     return ("mask",), (
         f"your gradient{block.where} is zero exactly where the numeric one is not, and "
@@ -229,16 +229,16 @@ def offset(block: Block) -> Finding | None:
         )
     if len(wrong) != 1 or not bool(block.both[wrong].all()):
         return None
-    if _threshold(block, wrong[0], ~wrong[0]):
-        return None
     hot = ""
     if block.full and len(block.input_shape) == 2:
         per_row = wrong[0].reshape(block.input_shape).sum(-1)
         if bool((per_row == 1).all()):
             hot = ", at one element of every row: a one-hot (target) term is missing"
+    if not hot and _threshold(block, wrong[0], ~wrong[0]):
+        return None
     return ("offset", "localized"), (
         f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
-        f"of {wrong.numel()} elements{hot}"
+        f"of {_measured(block)}{hot}"
     )
 
 
@@ -300,10 +300,7 @@ def localized(block: Block) -> Finding | None:
     wrong = block.wrong.any(0) & block.live
     right = ~block.wrong.any(0) & block.live
     bad, live = int(wrong.sum()), int(block.live.sum())
-    measured, whole = len(block.elements), math.prod(block.input_shape)
-    many = f"{measured} elements"
-    if measured < whole:
-        many = f"the {measured} elements measured (of {whole} in all)"
+    many = _measured(block)
     if not bad or bad == live:
         return None
     both = block.both & wrong
@@ -330,6 +327,14 @@ def localized(block: Block) -> Finding | None:
     shown = ", ".join(block.index(k) for k in elements[:4])
     more = ", …" if bad > 4 else ""
     return ("localized",), (f"{head} at {bad} of {many}: {shown}{more}{there}")
+
+
+def _measured(block: Block) -> str:
+    """Return how many elements were measured, and of how many if not of all."""
+    measured, whole = len(block.elements), math.prod(block.input_shape)
+    if measured == whole:
+        return f"{measured} elements"
+    return f"the {measured} elements measured (of {whole} in all)"
 
 
 def _threshold(block: Block, wrong: Tensor, right: Tensor) -> str | None:
