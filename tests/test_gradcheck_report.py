@@ -133,6 +133,14 @@ def test_passing_probes_are_told_in_error_bars():
     assert "relative error" not in str(report)
 
 
+def test_one_is_singular():
+    one = str(check_gradient(torch.sin, X[0], probes=1))
+    assert "1 comparison agrees; " in one
+    assert "1 probe, " in one
+    ended = str(check_gradient(lambda x: x.mul_(2), X))
+    assert "1 evaluation, 0 vector-Jacobian products" in ended
+
+
 @pytest.mark.parametrize("factor", [8.0, 0.5])
 def test_error_is_relative_to_the_true_slope(factor):
     report = check_gradient(torch.sin, X, gradient=lambda x: factor * x.cos())

@@ -182,9 +182,9 @@ class GradientReport:
         if self.resolution == self.resolution:
             seen = f"would have seen an error of {self.resolution:.1e} of the slope; "
         notes.append(
-            f"{seen}{self.probes} probes, seed {self.seed}, "
-            f"{self.evaluations} evaluations, "
-            f"{self.pullbacks} vector-Jacobian products"
+            f"{seen}{_count(self.probes, 'probe')}, seed {self.seed}, "
+            f"{_count(self.evaluations, 'evaluation')}, "
+            f"{_count(self.pullbacks, 'vector-Jacobian product')}"
         )
         return [note for note in notes if note]
 
@@ -197,7 +197,10 @@ class GradientReport:
             return f"worst: {worst}"
         unit = worst.bar + 1e-11 * abs(worst.numeric) + 1e-300
         share = min(abs(worst.yours - worst.numeric) / unit, 1.0)
-        return (
-            f"{comparison.yours.numel()} comparisons agree; the worst is off by "
-            f"{share:.1g} of its error bar"
-        )
+        count = comparison.yours.numel()
+        agree = "1 comparison agrees" if count == 1 else f"{count} comparisons agree"
+        return f"{agree}; the worst is off by {share:.1g} of its error bar"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
