@@ -98,3 +98,18 @@ def test_stairs_too_wide_to_measure_are_inconclusive():
     assert "bfloat16" in report.sentence
     through = check_gradient(lambda x: x + (x.float().round() - x).detach(), x)
     assert (through.verdict, through.kind) == ("fail", "step")
+
+
+@pytest.mark.parametrize("dtype", LOW)
+def test_resolution_is_what_would_have_been_seen(dtype):
+    x = torch.linspace(0.2, 1.2, 6).to(dtype)
+
+    def check(error):
+        return check_gradient(
+            tanh_exp, x, gradient=lambda x: (1 + error) * slope_of_tanh_exp(x)
+        )
+
+    resolution = check(0.0).resolution
+    assert torch.finfo(dtype).eps < resolution < 100 * torch.finfo(dtype).eps ** (2 / 3)
+    assert check(resolution / 4)
+    assert not check(4 * resolution)
