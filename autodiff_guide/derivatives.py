@@ -6,7 +6,8 @@ Functions in, functions out: ``grad(fn)`` is the function whose value is the gra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast, overload
 
 import torch
@@ -67,7 +68,8 @@ def grad(
     Raises
     ------
     TypeError
-        When called, if an input or the result is not a floating-point tensor.
+        When called, if an input or the result is not a floating-point tensor, or `fn`
+        calls a ``torch.autograd.Function`` without ``setup_context``.
     ValueError
         When called, if the result is not a scalar, or is detached from the inputs.
 
@@ -144,7 +146,8 @@ def value_and_grad(
         *inputs: Tensor,
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
         _require_inputs(inputs, argnums)
-        gradient, value = both(*inputs)
+        with _advice():
+            gradient, value = both(*inputs)
         return value, _follow_all(gradient, inputs, argnums)
 
     return value_and_gradient
@@ -206,7 +209,8 @@ def jvp(
             raise _detached()
         return value
 
-    value, tangent = torch.func.jvp(followed, primals, tangents)[:2]
+    with _advice():
+        value, tangent = torch.func.jvp(followed, primals, tangents)[:2]
     return value, _follow(tangent, *primals)
 
 
@@ -252,7 +256,9 @@ def vjp(
     (tensor([ 2., 40.]),)
     """
     _require_inputs(primals, tuple(range(len(primals))))
-    value, raw = torch.func.vjp(lambda *inputs: _attached(fn(*inputs)), *primals)[:2]
+    with _advice():
+        result = torch.func.vjp(lambda *inputs: _attached(fn(*inputs)), *primals)
+    value, raw = result[:2]
 
     def pullback(cotangent: Tensor) -> tuple[Tensor, ...]:
         require_like("cotangent", cotangent, value, "value")
@@ -307,7 +313,9 @@ def jacobian(
 
     def matrix(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         _require_inputs(inputs, argnums)
-        return _follow_all(raw(*inputs), inputs, argnums)
+        with _advice():
+            derivative = raw(*inputs)
+        return _follow_all(derivative, inputs, argnums)
 
     return matrix
 
@@ -347,6 +355,22 @@ def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor
             [2., 0.]])
     """
     return jacobian(grad(fn, argnums), argnums)
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    """Explain what to do with a Function that torch.func cannot look into."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "setup_context" not in str(error):
+            raise
+        raise TypeError(
+            "fn: expected torch operations, got a torch.autograd.Function whose "
+            "forward takes ctx; give it forward(*inputs) and setup_context(ctx, "
+            "inputs, output), or differentiate by torch.autograd.grad(..., "
+            "create_graph=True)"
+        ) from error
 
 
 def _attached(value: object) -> Tensor:

@@ -23,6 +23,7 @@ from autodiff_guide.derivatives import (
     value_and_grad,
     vjp,
 )
+from autodiff_guide.gradcheck import check_gradient
 
 
 def tensor(*values):
@@ -616,3 +617,41 @@ def test_gradient_needs_a_scalar(verb):
 def test_bad_call(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "differentiate",
+    [
+        lambda f, x: grad(f)(x),
+        lambda f, x: hessian(f)(x),
+        lambda f, x: jacobian(f)(x),
+        lambda f, x: jvp(f, (x,), (x,)),
+        lambda f, x: vjp(f, x),
+        lambda f, x: check_gradient(grad(f), x),
+    ],
+)
+def test_function_without_setup_context_is_explained(differentiate):
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 3 * g * x**2
+
+    with pytest.raises(TypeError, match=r"setup_context.*create_graph=True"):
+        differentiate(Cube.apply, torch.tensor(2.0))
+    x = torch.tensor(2.0, requires_grad=True)
+    (slope,) = torch.autograd.grad(Cube.apply(x), x, create_graph=True)  # as advised
+    assert torch.autograd.grad(slope, x)[0] == 12
+
+
+def test_other_errors_of_the_function_are_its_own():
+    def refuse(x):
+        raise RuntimeError("too cold")
+
+    with pytest.raises(RuntimeError, match="too cold"):
+        grad(refuse)(torch.tensor(1.0))

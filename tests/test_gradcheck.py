@@ -27,7 +27,7 @@ def test_passing_report():
     report = check_gradient(torch.sin, X)
     assert report
     assert (report.verdict, report.kinds, report.kind) == ("pass", ("agree",), "agree")
-    assert 0 < report.resolution < 1e-8
+    assert report.resolution == 1e-7
     assert report.inputs[0].shape == (3,)
     assert report.inputs[0].dtype == "float64"
     assert report.seed == 0
@@ -134,7 +134,7 @@ def test_unused_input_is_named():
     report = check_gradient(lambda x, y: x.sin(), X, X)
     assert report
     assert report.kind == "no-dependence"
-    assert "input 1" in report.remarks[0]
+    assert "with y" in report.remarks[0]
 
 
 def test_low_precision_inside_is_seen():
@@ -259,7 +259,7 @@ def test_check_module_with_a_target():
 
 @pytest.mark.parametrize(
     ("wrt", "names"),
-    [("inputs", ["input 0"]), ("both", ["weight", "bias", "input 0"])],
+    [("inputs", ["input"]), ("both", ["weight", "bias", "input"])],
 )
 def test_check_module_with_respect_to(wrt, names):
     report = check_module(nn.Linear(3, 2), torch.rand(4, 3), wrt=wrt)

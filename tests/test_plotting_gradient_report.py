@@ -91,3 +91,9 @@ def test_draws_nan_and_leaves_style_alone():
     ax = plotting.gradient_report(check_gradient(fn, normal(3)))
     assert ax.get_legend() is None
     assert dict(plt.rcParams) == before
+
+
+def test_allowed_kink_lies_within_its_bar():
+    x = torch.tensor([0.0, 1.0, -2.0], dtype=torch.float64)
+    report = check_gradient(torch.relu, x, full=True)
+    assert labels(plotting.gradient_report(report)) == ["equal", "within its bar: 3"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autodiff_guide._validate import require_floating, require_tensor
 from autodiff_guide.gradcheck._engine import Check, Settings
@@ -15,7 +16,10 @@ from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._report import GradientReport
 
 MAX_MEMORY = 2**25
-DEFAULTS = Settings(probes=20, seed=0, full=False, strict=False, max_memory=MAX_MEMORY)
+POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
 
 
 def check_gradient(
@@ -94,15 +98,15 @@ def check_gradient(
     >>> print(report.sentence)
     your gradient is 1/3 times the numeric one everywhere...
     """
-    settings = _settings(probes, seed, full, strict, max_memory)
+    settings = make_settings(probes, seed, full, strict, max_memory)
     if not callable(fn):
         raise TypeError(
             f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
             "function itself, for example check_gradient(torch.sin, x)"
         )
     chosen = _chosen(inputs, wrt)
-    names = [f"input {i}" for i in chosen]
-    return _check(fn, inputs, chosen, names, settings, gradient)
+    names = input_names(fn, len(inputs))
+    return run_check(fn, inputs, chosen, [names[i] for i in chosen], settings, gradient)
 
 
 def check_loss(
@@ -111,6 +115,11 @@ def check_loss(
     target: object,
     *,
     gradient: Function | None = None,
+    probes: int = 20,
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    max_memory: int = MAX_MEMORY,
 ) -> GradientReport:
     r"""Compare the gradient of a loss with respect to its prediction with differences.
 
@@ -125,6 +134,8 @@ def check_loss(
     gradient : callable, optional
         ``gradient(prediction, target)``, the gradient of
         ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
+    probes, seed, full, strict, max_memory
+        As in `check_gradient`.
 
     Returns
     -------
@@ -135,6 +146,8 @@ def check_loss(
     ------
     TypeError
         If `prediction` is not a floating-point or complex tensor.
+    ValueError
+        If `probes` or `max_memory` is out of range.
 
     Examples
     --------
@@ -149,6 +162,7 @@ def check_loss(
     >>> report.kind, report.autograd.kind
     ('factor', 'agree')
     """
+    settings = make_settings(probes, seed, full, strict, max_memory)
     if not callable(loss):
         raise TypeError(
             f"loss: expected a function loss(prediction, target), got "
@@ -156,7 +170,8 @@ def check_loss(
         )
     if not require_tensor("prediction", prediction).is_complex():
         require_floating("prediction", prediction)
-    return _check(loss, (prediction, target), [0], ["prediction"], DEFAULTS, gradient)
+    names = ["prediction"]
+    return run_check(loss, (prediction, target), [0], names, settings, gradient)
 
 
 def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
@@ -185,7 +200,7 @@ def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
         raise AssertionError(str(report))
 
 
-def _check(
+def run_check(
     fn: Function,
     inputs: Sequence[object],
     wrt: Sequence[int],
@@ -270,14 +285,29 @@ def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
     return given
 
 
-def _settings(
+def make_settings(
     probes: int, seed: int, full: bool, strict: bool, max_memory: int
 ) -> Settings:
+    """Return what the user chose, if it is in range."""
     if probes < 1:
         raise ValueError(f"probes: expected at least 1, got {probes}; 20 is usual")
     if max_memory < 1:
         raise ValueError(f"max_memory: expected a number of bytes, got {max_memory}")
     return Settings(probes, seed, full, strict, max_memory)
+
+
+def input_names(fn: Function, count: int) -> list[str]:
+    """Return what `fn` calls its arguments; "input 0" where it has no name."""
+    names = [f"input {k}" for k in range(count)]
+    target = fn.forward if isinstance(fn, nn.Module) else fn
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return names
+    for k, parameter in zip(range(count), parameters, strict=False):
+        if parameter.kind in POSITIONAL:
+            names[k] = parameter.name
+    return names
 
 
 def _chosen(inputs: Sequence[object], wrt: int | Sequence[int] | None) -> list[int]:

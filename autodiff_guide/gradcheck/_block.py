@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +23,8 @@ class Block:
 
     Attributes
     ----------
+    name : str
+        What a formula calls an element of the input.
     numeric, yours, slack : Tensor
         The two Jacobians, and what may lie between equal elements.
     status : Tensor
@@ -43,6 +44,7 @@ class Block:
     """
 
     input: int
+    name: str
     output: int
     numeric: Tensor
     yours: Tensor
@@ -74,21 +76,6 @@ class Block:
     def both(self) -> Tensor:
         """Where neither is zero."""
         return self.moves & self.given
-
-    @cached_property
-    def same_support(self) -> bool:
-        """Whether both are zero at the same places."""
-        return bool((self.moves == self.given).all())
-
-    @cached_property
-    def ratio(self) -> Tensor:
-        """Yours divided by numeric; NaN where either is zero."""
-        return torch.where(self.both, self.yours / self.numeric, math.nan)
-
-    @cached_property
-    def ratio_slack(self) -> Tensor:
-        """How exactly each ratio is known, relative to it."""
-        return 3 * self.slack / self.numeric.abs() + 1e-7
 
     @cached_property
     def live(self) -> Tensor:
@@ -133,6 +120,7 @@ def blocks(
             found.append(
                 Block(
                     input=i,
+                    name=names[i] if names[i].isidentifier() else "x",
                     output=o,
                     numeric=numeric[first:last][:, mine],
                     yours=yours[first:last][:, mine],

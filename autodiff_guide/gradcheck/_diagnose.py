@@ -14,8 +14,9 @@ from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
-# Findings of one number for all elements, which no rule of the chain adds to.
+# Findings of one number for all elements, and those that add nothing to it.
 CONSTANT = ("sign", "factor", "reduction")
+EXPLAINED = ("chain", "offset", "shift", "localized")
 
 
 def diagnose(
@@ -27,11 +28,12 @@ def diagnose(
     if not wrong:
         return ("mismatch",), "your gradient differs from the numeric one"
     worst = wrong[0]
-    kinds, sentence = _explain(worst, wrong, evidence)
+    kinds, sentence = _explain(worst, wrong, evidence, names)
     right = {b.input for b in all_blocks} - {b.input for b in wrong}
     if right:
         sentence += f" (right: {', '.join(names[i] for i in sorted(right))})"
-    more = [kind for b in wrong[1:4] for kind in _explain(b, wrong, evidence)[0]]
+    others = (_explain(b, wrong, evidence, names)[0] for b in wrong[1:4])
+    more = [kind for kinds in others for kind in kinds]
     kinds = tuple(dict.fromkeys([*kinds, *(k for k in more if k != "mismatch")]))
     if kinds[0] in CAUSED_BY_DETACHING + FITS_DETACHING:
         cut = find_detachment(problem)
@@ -52,12 +54,14 @@ def _error(block: Block) -> float:
     return float((block.yours - block.numeric).abs().max() / size)
 
 
-def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
+def _explain(
+    block: Block, wrong: list[Block], evidence: Evidence, names: tuple[str, ...]
+) -> Finding:
     """Return the first pattern that fits a block, and the kinds of all that do."""
     if bad_kink(block) and evidence.kink is not None:
         return _kink(evidence, evidence.kink)
     findings = [f for f in (pattern(block) for pattern in PATTERNS) if f is not None]
-    swapped = _swapped(block, wrong)
+    swapped = _swapped(block, wrong, names)
     if swapped is not None:
         first = not findings or findings[0][0][0] not in ("sign", "zero", "detached")
         findings.insert(0 if first else 1, swapped)
@@ -65,7 +69,7 @@ def _explain(block: Block, wrong: list[Block], evidence: Evidence) -> Finding:
         return _mismatch(block)
     kinds = tuple(kind for kinds, _ in findings for kind in kinds)
     if kinds[0] in CONSTANT:
-        kinds = tuple(kind for kind in kinds if kind != "chain")
+        kinds = tuple(kind for kind in kinds if kind not in EXPLAINED)
     return kinds, findings[0][1]
 
 
@@ -74,12 +78,14 @@ def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
     column, output, left, right = kink
     yours = float(evidence.yours[column, output])
     return ("kink",), (
-        f"kink: the slope is {left:.6g} on the left and {right:.6g} on the right; "
+        f"the slope is {left:.6g} on the left and {right:.6g} on the right; "
         f"yours, {yours:.6g}, does not lie between them"
     )
 
 
-def _swapped(block: Block, wrong: list[Block]) -> Finding | None:
+def _swapped(
+    block: Block, wrong: list[Block], names: tuple[str, ...]
+) -> Finding | None:
     """Return whether another input's gradient stands in this block's place."""
     for other in wrong:
         if (
@@ -95,9 +101,9 @@ def _swapped(block: Block, wrong: list[Block]) -> Finding | None:
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of inputs {first} and {second} are swapped, each "
-                "equals the numeric gradient of the other: check the order in which "
-                "backward returns them"
+                f"the gradients of {names[first]} and {names[second]} are swapped, "
+                "each equals the numeric gradient of the other: check the order in "
+                "which backward returns them"
             )
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,8 @@ from autodiff_guide.gradcheck._numbers import (
     element_comparison,
     input_rows,
     probe_comparison,
+    resolution,
+    within_a_tread,
     worst_element,
     worst_probe,
 )
@@ -29,6 +30,18 @@ from autodiff_guide.gradcheck._screen import (
     LOW_PRECISION,
     Screen,
     screen,
+)
+from autodiff_guide.gradcheck._sentences import (
+    COARSE,
+    DETACHED,
+    EDGE,
+    LOW,
+    MEAN_OF_SIDES,
+    NO_DEPENDENCE,
+    NOT_LINEAR,
+    NOTHING,
+    STAIRCASE,
+    allowed_kink,
 )
 from autodiff_guide.gradcheck._slopes import Status
 
@@ -46,27 +59,6 @@ LINEAR = 2e-2
 # Kinds that pass, and fail under `strict`.
 STRICT = ("vacuous", "kink")
 
-
-NOTHING = "nothing was tested"
-NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
-    "is grad_output multiplied in? is it clipped?"
-)
-DETACHED = (
-    "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
-    ".item(), no_grad); they were not checked"
-)
-NO_DEPENDENCE = (
-    "no output changes with {}, and the gradient is zero: unused, or a flat region"
-)
-LOW = (
-    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in "
-    "lower precision inside{}, or is very ill-conditioned"
-)
-STAIRCASE = (
-    "the function is a staircase in {} elements (quantised, or of low precision): the "
-    "slope of a tread is 0"
-)
 
 Remarks = list[tuple[str, str]]
 
@@ -154,6 +146,13 @@ class Check:
             columns = self._movable(problem)
             self.evidence = evidence = localise(problem, base, columns, budget)
             kinds, sentence = diagnose(problem, base, evidence, self.names)
+        if (
+            kinds[0] == "step"
+            and cast
+            and within_a_tread(problem, base, evidence, cast[1])
+        ):
+            coarse = COARSE.format(problem.low_precision)
+            return self._report("inconclusive", ("low-precision", *kinds), coarse)
         return self._report("fail", kinds, sentence)
 
     def _movable(self, problem: Map) -> Tensor:
@@ -207,13 +206,7 @@ class Check:
         """Return what a passing screen should mention."""
         remarks = self._noise_remarks(seen.noise, 0) + base.remarks
         if seen.kinked:
-            remarks.append(
-                (
-                    "kink",
-                    "the point is on a kink: the slopes on both sides differ, and "
-                    "yours is their mean",
-                )
-            )
+            remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))
         if seen.vacuous:
@@ -252,16 +245,13 @@ class Check:
         rough = self._noise_remarks(noise, evidence.stairs)
         remarks = rough + remarks
         if kinks and evidence.kink is not None:
-            sentence = self._kink_sentence(evidence, evidence.kink, kinks)
+            sentence = allowed_kink(
+                self.localised, evidence, self.names, kinks, evidence.kink
+            )
             remarks.insert(0, ("kink", sentence))
         if edges:
-            remarks.append(
-                (
-                    "kink",
-                    f"{edges} elements lie on the edge of the domain: only a one-sided "
-                    "slope exists, and yours is it",
-                )
-            )
+            lie = "1 element lies" if edges == 1 else f"{edges} elements lie"
+            remarks.append(("kink", EDGE.format(lie)))
         flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
         if not bool(evidence.yours.any()) and flat:
             remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
@@ -282,18 +272,6 @@ class Check:
             f"{unresolved} of {evidence.status.numel()} elements cannot be resolved by "
             "differences (noise, a jump, or values that are not finite nearby)",
             tuple(sentence for _, sentence in remarks),
-        )
-
-    def _kink_sentence(
-        self, evidence: Evidence, kink: tuple[int, int, float, float], kinks: int
-    ) -> str:
-        column, output, left, right = kink
-        element = int(evidence.columns[column])
-        k, index = self.localised.locate(element)
-        return (
-            f"{kinks} elements sit on a kink, such as {self.names[k]}{list(index)}: "
-            f"the slope is {left:.6g} on the left, {right:.6g} on the right, and "
-            f"yours, {float(evidence.yours[column, output]):.6g}, is allowed"
         )
 
     def _backward_precision(self, seen: Screen, base: Base, evidence: Evidence) -> None:
@@ -334,6 +312,8 @@ class Check:
         if "agree" not in kinds and "vacuous" not in kinds:
             kinds = (*kinds, "agree")
         sentence = "the gradient agrees with central differences"
+        if "kink" in kinds:
+            sentence += " wherever there is one slope"
         if "vacuous" in kinds:
             sentence = f"nothing disagrees, but {NOTHING}"
         return self._report("pass", kinds, sentence, sentences)
@@ -354,7 +334,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=seen.resolution if seen is not None else math.nan,
+            resolution=resolution(seen, self.evidence, problem.eps),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

@@ -12,6 +12,8 @@ from autodiff_guide.gradcheck._map import Map
 LEVELS = 12
 # Of more elements than this the typical size is that of every third, fifth, ... one.
 MANY = 2**17
+# The finest steps in 16 bits, in spacings of the numbers themselves.
+FEW = (4.0, 3.0, 2.0, 1.0)
 
 
 def scales(problem: Map) -> Tensor:
@@ -48,8 +50,13 @@ def ladder(eps: float) -> list[float]:
 
 
 def fine_ladder(eps: float) -> list[float]:
-    """Return relative steps below those of `ladder`, for a singularity close by."""
+    """Return relative steps below those of `ladder`, for a singularity close by.
+
+    In 16 bits they are a `FEW` spacings of the numbers.
+    """
     top, bottom = 0.1 * math.sqrt(eps), 4 * eps
+    if bottom > top:
+        return [k * eps for k in FEW]
     ratio = (bottom / top) ** (1 / (LEVELS - 1))
     return [top * ratio**k for k in range(LEVELS)]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._ladder import (
+    FEW,
     extrapolated_limit,
     fine_ladder,
     first_steps,
@@ -31,6 +32,8 @@ from autodiff_guide.gradcheck._slopes import (
 
 # Columns judged together on the ladder.
 BLOCK = 64
+# Slopes over a few spacings of the numbers are equal if they differ by less than this.
+EQUAL = 0.05
 # Directions and cotangents of the bisection.
 BISECTION_PROBES = 4
 BISECTION_COTANGENTS = 8
@@ -287,7 +290,12 @@ def _judge_block(
         )
         status, numeric, bar = classify(problem, slopes, evidence.yours[again], here)
         judged = ~settled[again]
-        if attempt:
+        if steps is fine and len(fine) == len(FEW):
+            judged &= evidence.status[again] >= Status.UNRESOLVED
+            judged &= _equal(values, base, evidence.yours[again], tolerance.row)
+            status = torch.full_like(status, Status.AGREE)
+            numeric, bar = evidence.yours[again], slopes.best_rounding
+        elif attempt:
             judged &= _clearer(evidence, again, status, numeric, bar)
         evidence.status[again] = torch.where(judged, status, evidence.status[again])
         evidence.numeric[again] = torch.where(judged, numeric, evidence.numeric[again])
@@ -301,6 +309,25 @@ def _judge_block(
             c, o = divmod(worst, problem.output_size)
             sides = float(slopes.left[c, o]), float(slopes.right[c, o])
             evidence.kink = (int(again[c]), o, *sides)
+
+
+def _equal(values: Values, base: Base, yours: Tensor, row: Tensor) -> Tensor:
+    """Return where half of the differences, of one side or both, are equal to yours.
+
+    The rounding of such small steps may be as large as the slope, so other differences
+    tell nothing. But what only selects, clips or copies rounds nothing.
+    """
+    plus, minus, here = values.plus, values.minus, base.value
+    found = torch.zeros_like(yours, dtype=torch.bool)
+    for rise, run in (
+        (plus - minus, values.ahead + values.behind),
+        (plus - here, values.ahead),
+        (here - minus, values.behind),
+    ):
+        apart = (rise / run[..., None] - yours).abs()
+        equal = apart <= EQUAL * torch.maximum(yours.abs(), row)
+        found |= equal.to(torch.float64).mean(0) >= 0.5
+    return found & torch.isfinite(yours)
 
 
 def _clearer(

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autodiff_guide.gradcheck._api import DEFAULTS, _check
+from autodiff_guide.gradcheck._api import (
+    MAX_MEMORY,
+    POSITIONAL,
+    input_names,
+    make_settings,
+    run_check,
+)
 from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
 
@@ -31,6 +37,11 @@ def check_module(
     *inputs: object,
     loss: Function | None = None,
     wrt: str = "parameters",
+    probes: int = 20,
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    max_memory: int = MAX_MEMORY,
 ) -> GradientReport:
     r"""Compare the gradient of a module with central differences.
 
@@ -49,6 +60,8 @@ def check_module(
     wrt : {"parameters", "inputs", "both"}
         What to differentiate by. Parameters that do not require a gradient are
         left out.
+    probes, seed, full, strict, max_memory
+        As in `check_gradient`.
 
     Returns
     -------
@@ -60,7 +73,8 @@ def check_module(
     TypeError
         If `module` is not a ``torch.nn.Module``.
     ValueError
-        If `wrt` is unknown, or there is nothing to differentiate by.
+        If `wrt` is unknown, or there is nothing to differentiate by, or `probes` or
+        `max_memory` is out of range.
 
     Examples
     --------
@@ -69,6 +83,7 @@ def check_module(
     >>> report.verdict, [row.name for row in report.inputs]
     ('pass', ['weight', 'bias'])
     """
+    settings = make_settings(probes, seed, full, strict, max_memory)
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module: expected a torch.nn.Module, got {type(module).__name__}; for a "
@@ -110,9 +125,11 @@ def check_module(
             f"wrt: the module has no {wrt} to differentiate by; parameters must "
             "require a gradient, inputs must be floating-point tensors"
         )
-    labels = [*names, *(f"input {k}" for k in range(len(arguments)))]
+    labels = list(names)
+    for k, name in enumerate(input_names(module, len(arguments))):
+        labels.append(f"input {k}" if name in names else name)
     everything = [*parameters.values(), *arguments]
-    report = _check(run, everything, chosen, [labels[i] for i in chosen], DEFAULTS)
+    report = run_check(run, everything, chosen, [labels[i] for i in chosen], settings)
     return _name_layers(report, module)
 
 
@@ -136,11 +153,7 @@ def _required_arguments(loss: Function) -> int:
     """Return how many positional arguments a loss needs."""
     target = loss.forward if isinstance(loss, nn.Module) else loss
     parameters = inspect.signature(target).parameters.values()
-    positional = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    )
-    return sum(p.kind in positional and p.default is p.empty for p in parameters)
+    return sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters)
 
 
 def _name_layers(report: GradientReport, module: nn.Module) -> GradientReport:

@@ -7,12 +7,21 @@ import math
 import torch
 from torch import Tensor
 
+from autodiff_guide.gradcheck._base import Base
+from autodiff_guide.gradcheck._ladder import ladder
 from autodiff_guide.gradcheck._localise import Evidence
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen
-from autodiff_guide.gradcheck._slopes import Status
+from autodiff_guide.gradcheck._slopes import (
+    LARGEST_ROUNDING,
+    ROUNDINGS,
+    RTOL,
+    Status,
+)
 
+# A difference of this many error bars is enough to be wrong.
+ENOUGH = 5
 FOUND = {
     Status.DISAGREE: "mismatch",
     Status.BAD_KINK: "kink",
@@ -23,10 +32,29 @@ FOUND = {
 }
 
 
+def resolution(seen: Screen | None, evidence: Evidence | None, eps: float) -> float:
+    """Return the relative error from which on a typical slope counts as wrong."""
+    if seen is None:
+        return math.nan
+    share = seen.resolution
+    if evidence is not None:
+        numeric, bar = evidence.numeric.abs(), evidence.bar
+        known = (bar / numeric)[numeric > ENOUGH * bar]
+        share = float(known.median()) if len(known) else share
+    return max(RTOL, min(ROUNDINGS * eps, LARGEST_ROUNDING), ENOUGH * share)
+
+
+def within_a_tread(problem: Map, base: Base, evidence: Evidence, eps: float) -> bool:
+    """Return whether f, rounded to `eps`, need not move in the largest step."""
+    step = ladder(problem.eps)[0] * base.scale[evidence.columns]
+    rise = evidence.yours.abs() * step[:, None]
+    return bool((rise <= 2 * eps * base.value.abs()).all())
+
+
 def error_bars(evidence: Evidence) -> Tensor:
     """Return the difference of each element in units of its error bar, (C, m)."""
     size = torch.maximum(evidence.yours.abs(), evidence.numeric.abs())
-    unit = evidence.bar + 1e-9 * size.nan_to_num(0, 0, 0) + 1e-300
+    unit = _bars(evidence) + 1e-9 * size.nan_to_num(0, 0, 0) + 1e-300
     ratio = ((evidence.yours - evidence.numeric).abs() / unit).nan_to_num(math.inf)
     judged = evidence.status >= Status.DISAGREE
     if bool(judged.any()):  # show what was judged wrong, not what was not looked at
@@ -34,9 +62,27 @@ def error_bars(evidence: Evidence) -> Tensor:
     return ratio
 
 
-def worst_element(problem: Map, evidence: Evidence, names: tuple[str, ...]) -> Worst:
-    """Return the element that is off by most error bars."""
-    c, o = divmod(int(error_bars(evidence).argmax()), evidence.yours.shape[1])
+def _bars(evidence: Evidence) -> Tensor:
+    """Return the error bars, which reach to yours where several slopes are right."""
+    reach = (evidence.yours - evidence.numeric).abs()
+    wide = torch.maximum(reach, evidence.bar)
+    return torch.where(_several_slopes(evidence), wide, evidence.bar)
+
+
+def _several_slopes(evidence: Evidence) -> Tensor:
+    """Return which elements sit on a kink or a staircase, where yours is allowed."""
+    status = evidence.status
+    return (status == Status.KINK) | (status == Status.STAIRCASE)
+
+
+def worst_element(
+    problem: Map, evidence: Evidence, names: tuple[str, ...]
+) -> Worst | None:
+    """Return the element with one slope that is off by most error bars."""
+    bars = error_bars(evidence).where(~_several_slopes(evidence), -1.0)
+    if not bool((bars >= 0).any()):
+        return None
+    c, o = divmod(int(bars.argmax()), evidence.yours.shape[1])
     k, index = problem.locate(int(evidence.columns[c]))
     return Worst(
         input=names[k],
@@ -75,7 +121,7 @@ def element_comparison(
         what="element",
         yours=evidence.yours.gather(1, pick).flatten().cpu(),
         numeric=evidence.numeric.gather(1, pick).flatten().cpu(),
-        bar=evidence.bar.gather(1, pick).flatten().cpu(),
+        bar=_bars(evidence).gather(1, pick).flatten().cpu(),
         where=where,
     )
 
@@ -100,19 +146,18 @@ def input_rows(
     """Return one row for each input."""
     rows = []
     for k, (name, point) in enumerate(zip(names, problem.points, strict=True)):
-        original = problem.inputs[problem.wrt[k]]
-        assert isinstance(original, Tensor)  # noqa: S101 - chosen inputs are tensors
+        if problem.is_complex[k]:
+            point = torch.view_as_complex(point)
         error, found = math.nan, kinds
         if evidence is not None:
             start, stop = problem.starts[k], problem.starts[k + 1]
             mine = (evidence.columns >= start) & (evidence.columns < stop)
             error, found = _block_summary(evidence, mine, kinds)
-        del point
         rows.append(
             InputRow(
                 name=name,
-                shape=tuple(original.shape),
-                dtype=str(original.dtype).removeprefix("torch."),
+                shape=tuple(point.shape),
+                dtype=str(point.dtype).removeprefix("torch."),
                 kinds=found,
                 error=error,
             )
@@ -123,14 +168,15 @@ def input_rows(
 def _block_summary(
     evidence: Evidence, mine: Tensor, kinds: tuple[str, ...]
 ) -> tuple[float, tuple[str, ...]]:
-    """Return the largest relative error of some columns, and what they hold."""
+    """Return the largest error of some columns, relative to the largest slope."""
     if not bool(mine.any()):
         return math.nan, ()
     status = evidence.status[mine]
     yours, numeric = evidence.yours[mine], evidence.numeric[mine]
-    largest = torch.maximum(yours.abs(), numeric.abs()).nan_to_num(0, 0, 0).max()
-    difference = (yours - numeric).abs().nan_to_num(math.inf).max()
-    error = float(difference / largest) if float(largest) > 0 else 0.0
+    difference = (yours - numeric).abs().where(~_several_slopes(evidence)[mine], 0.0)
+    largest = float(numeric.abs().nan_to_num(0, 0, 0).max())
+    off = float(difference.nan_to_num(math.inf).max())
+    error = off / largest if largest > 0 else math.inf if off > 0 else 0.0
     worst = Status(int(status.max()))
     if worst >= Status.DISAGREE:
         return error, kinds

@@ -20,8 +20,9 @@ from autodiff_guide.gradcheck._terms import chain
 
 Pattern = Callable[[Block], Finding | None]
 
-# Constant factors that a forgotten step of a derivation leaves behind.
-FACTORS = {
+# Constant factors that a forgotten step of a derivation leaves behind: numbers, and
+# those that only an exact ratio can tell from a number.
+RATIOS = {
     2.0: "2",
     1 / 2: "1/2",
     3.0: "3",
@@ -32,6 +33,8 @@ FACTORS = {
     2 / 3: "2/3",
     10.0: "10",
     1 / 10: "1/10",
+}
+CONSTANTS = {
     math.pi: "π",
     1 / math.pi: "1/π",
     math.log(2): "ln 2",
@@ -39,6 +42,10 @@ FACTORS = {
     math.sqrt(2): "√2",
     1 / math.sqrt(2): "1/√2",
 }
+# A ratio known better than this is exact.
+EXACT = 1e-3
+# Yours is zero if it is less than this share of the numeric one.
+NOTHING = 1e-3
 
 
 def detached(block: Block) -> Finding | None:
@@ -69,7 +76,8 @@ def nonfinite(block: Block) -> Finding | None:
 
 def zero(block: Block) -> Finding | None:
     """Return whether yours is zero everywhere although the numeric one is not."""
-    if bool(block.given.any()):
+    least = NOTHING * float(block.numeric.abs().nan_to_num(0, 0, 0).max())
+    if bool(block.given.any()) or float(block.yours.abs().max()) > least:
         return None
     return ("zero", "detached"), (
         f"your gradient{block.where} is zero, the numeric one is not: is a branch "
@@ -91,59 +99,58 @@ def step(block: Block) -> Finding | None:
 
 def constant_factor(block: Block) -> Finding | None:
     """Return whether yours is one constant times the numeric Jacobian."""
-    ratios = block.ratio[block.both]
-    if not block.same_support or not len(ratios):
+    known, N, A = block.moves, block.numeric, block.yours
+    if not bool((known & (A != 0)).any()):
         return None
-    c = float(ratios.median())
-    if not bool(((ratios - c).abs() <= (block.ratio_slack[block.both]) * abs(c)).all()):
+    n, a, slack = N[known], A[known], block.slack[known]
+    weight = (slack.min() / slack).square()
+    c = float((weight * n * a).sum() / (weight * n * n).sum())
+    slack = (3 * block.slack + 1e-7 * N.abs()) * abs(c)
+    if c == 0 or not bool(((A - c * N).abs() <= slack).all()):
         return None
+    uncertainty = 3 * float((block.slack[known] / n.abs()).min()) + 1e-7
     where = block.where
-    known = float(block.ratio_slack[block.both].min())
-    exact = max(1e-6, known)
-    if abs(c + 1) <= exact:
+    sign = " and has the wrong sign" if c < 0 else ""
+    signs = ("sign",) if c < 0 else ()
+    times = abs(c)
+    whole = max(1, round(max(times, 1 / times)))
+    count = float(whole) if times > 1 else 1 / whole
+    names = RATIOS | (CONSTANTS if uncertainty < EXACT else {})
+    value = min((count, *names), key=lambda v: abs(v / times - 1))
+    if abs(value / times - 1) > max(1e-6, uncertainty):
+        return ("factor", *signs), (
+            f"your gradient{where} is {c:.6g} times the numeric one everywhere: a "
+            "constant factor"
+        )
+    if value == 1:
+        if c > 0:
+            return None
         return ("sign",), (
             f"your gradient{where} has the wrong sign: it is -1 times the numeric one "
             "everywhere (a deliberate gradient reversal?)"
         )
-    sign = " and has the wrong sign" if c < 0 else ""
-    signs = ("sign",) if c < 0 else ()
     sizes = _sizes(block)
-    for size, meaning in sorted(sizes.items()):
-        for value, text in ((float(size), f"{size}"), (1 / size, f"1/{size}")):
-            if size > 3 and abs(abs(c) - value) <= exact * value:
-                way = (
-                    "a sum in the backward, a mean in the forward"
-                    if value > 1
-                    else "a mean in the backward, a sum in the forward"
-                )
-                return ("reduction", "factor", *signs), (
-                    f"your gradient{where} is {text} times the numeric one{sign}, and "
-                    f"{size} is {meaning}: {way}?"
-                )
-    for value, text in FACTORS.items():
-        if abs(abs(c) - value) <= exact * value:
-            whole = round(max(value, 1 / value))
-            also = (
-                f"; {whole} is also {sizes[whole]}: mean for sum?"
-                if whole in sizes
-                else ""
-            )
-            half = (
-                " (detaching one of two equal factors leaves 1/2, too)"
-                if value == 1 / 2
-                else ""
-            )
-            kinds = ("factor", "reduction") if also else ("factor",)
-            return (*kinds, *signs), (
-                f"your gradient{where} is {text} times the numeric one everywhere"
-                f"{sign}{also}{half}"
-            )
-    times = max(abs(c), 1 / abs(c))
-    count = times > 4.5 and abs(times - round(times)) <= exact * times
-    kinds = ("factor", "reduction") if count else ("factor",)
+    text = names.get(value) or (f"{whole}" if value > 1 else f"1/{whole}")
+    about = "" if uncertainty < EXACT else "about "
+    if whole > 3 and value == count and whole in sizes:
+        way = (
+            "a sum in the backward, a mean in the forward"
+            if value > 1
+            else "a mean in the backward, a sum in the forward"
+        )
+        return ("reduction", "factor", *signs), (
+            f"your gradient{where} is {about}{text} times the numeric one{sign}, and "
+            f"{whole} is {sizes[whole]}: {way}?"
+        )
+    also = value == count and whole in sizes
+    hint = f"; {whole} is also {sizes[whole]}: mean for sum?" if also else ""
+    if value == 1 / 2:
+        hint += " (detaching one of two equal factors leaves 1/2, too)"
+    reduced = also or (value == count and whole > 4 and whole != 10)
+    kinds = ("factor", "reduction") if reduced else ("factor",)
     return (*kinds, *signs), (
-        f"your gradient{where} is {c:.6g} times the numeric one everywhere: a constant "
-        "factor"
+        f"your gradient{where} is {about}{text} times the numeric one everywhere"
+        f"{sign}{hint}"
     )
 
 
@@ -195,7 +202,7 @@ def inverted_mask(block: Block) -> Finding | None:
     moves, given = block.moves.any(0), block.given.any(0)
     if not (bool(moves.any()) and bool(given.any())):
         return None
-    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.9:
+    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.8:
         return None
     return ("mask",), (
         f"your gradient{block.where} is zero exactly where the numeric one is not, and "
@@ -227,9 +234,11 @@ def offset(block: Block) -> Finding | None:
         per_row = wrong[0].reshape(block.input_shape).sum(-1)
         if bool((per_row == 1).all()):
             hot = ", at one element of every row: a one-hot (target) term is missing"
+    if not hot and _threshold(block, wrong[0], ~wrong[0]):
+        return None
     return ("offset", "localized"), (
         f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
-        f"of {wrong.numel()} elements{hot}"
+        f"of {_measured(block)}{hot}"
     )
 
 
@@ -291,24 +300,24 @@ def localized(block: Block) -> Finding | None:
     wrong = block.wrong.any(0) & block.live
     right = ~block.wrong.any(0) & block.live
     bad, live = int(wrong.sum()), int(block.live.sum())
+    many = _measured(block)
     if not bad or bad == live:
         return None
-    ratios = block.ratio[:, wrong][block.both[:, wrong]]
+    both = block.both & wrong
+    n, a, slack = block.numeric[both], block.yours[both], block.slack[both]
     there = ""
-    if len(ratios):
-        c = float(ratios.median())
-        if abs(c - 1) > 1e-7 and bool(((ratios - c).abs() <= 1e-6 * abs(c)).all()):
+    if len(n):
+        c = float((a / n).median())
+        near = (a - c * n).abs() <= abs(c) * (slack + 1e-6 * n.abs())
+        if abs(c - 1) > 1e-7 and bool(near.all()):
             there = f"; there it is {c:.6g} times the numeric one"
     head = f"your gradient{block.where} is wrong only"
-    if bad >= 3 and live - bad >= 3:
-        condition = _split(block.x, wrong, right, "x") or _split(
-            block.x.abs(), wrong, right, "|x|"
+    condition = _threshold(block, wrong, right)
+    if condition:
+        return ("localized",), (
+            f"{head} {condition} ({bad} of {many}){there}: one branch of the function "
+            "has a wrong derivative"
         )
-        if condition:
-            return ("localized",), (
-                f"{head} where {condition} ({bad} of {live} elements){there}: one "
-                "branch of the function has a wrong derivative"
-            )
     border = _border(block, wrong)
     if border:
         return ("localized",), f"{head} {border}{there}: boundary handling"
@@ -317,16 +326,34 @@ def localized(block: Block) -> Finding | None:
     elements = block.elements[wrong].tolist()
     shown = ", ".join(block.index(k) for k in elements[:4])
     more = ", …" if bad > 4 else ""
-    return ("localized",), (f"{head} at {bad} of {live} elements: {shown}{more}{there}")
+    return ("localized",), (f"{head} at {bad} of {many}: {shown}{more}{there}")
 
 
-def _split(values: Tensor, wrong: Tensor, right: Tensor, name: str) -> str | None:
-    """Return the threshold that separates wrong elements from right ones."""
-    low, high = values[wrong], values[right]
-    if float(low.max()) < float(high.min()):
-        return f"{name} < {float(high.min()):.6g}"
-    if float(low.min()) > float(high.max()):
-        return f"{name} > {float(high.max()):.6g}"
+def _measured(block: Block) -> str:
+    """Return how many elements were measured, and of how many if not of all."""
+    measured, whole = len(block.elements), math.prod(block.input_shape)
+    if measured == whole:
+        return f"{measured} elements"
+    return f"the {measured} elements measured (of {whole} in all)"
+
+
+def _threshold(block: Block, wrong: Tensor, right: Tensor) -> str | None:
+    """Return between which values of x, or of |x|, wrong turns into right."""
+    if min(int(wrong.sum()), int(right.sum())) < 3:
+        return None
+    x = block.name
+    for name, values in ((x, block.x), (f"|{x}|", block.x.abs())):
+        bad, good = values[wrong], values[right]
+        if float(bad.max()) < float(good.min()):
+            return (
+                f"up to {name} = {float(bad.max()):.6g}, and right from {name} = "
+                f"{float(good.min()):.6g} on"
+            )
+        if float(bad.min()) > float(good.max()):
+            return (
+                f"from {name} = {float(bad.min()):.6g} on, and right up to {name} = "
+                f"{float(good.max()):.6g}"
+            )
     return None
 
 

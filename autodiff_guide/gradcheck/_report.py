@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
+from html import escape
 
 from torch import Tensor
 
 from autodiff_guide._tables import Table
+
+# Columns of text.
+WIDTH = 88
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class InputRow:
     kinds : tuple of str
         What was found for this input.
     error : float
-        Largest difference relative to the slope; NaN where none was measured.
+        Largest difference relative to the largest numeric slope; NaN where none was
+        measured.
     """
 
     name: str
@@ -100,8 +106,8 @@ class GradientReport:
     worst : Worst or None
         Where the two gradients differ most, in error bars.
     resolution : float
-        The smallest relative error that the check could have seen; NaN if it took no
-        differences.
+        The relative error of a typical slope that the check would have seen; NaN if it
+        took no differences.
     remarks : tuple of str
         What a reader of a verdict should know besides.
     inputs : tuple of InputRow
@@ -142,38 +148,59 @@ class GradientReport:
         return self.verdict == "pass"
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [str(self._table()), *self._notes()]))
+        head = textwrap.fill(self._headline(), WIDTH)
+        notes = [textwrap.fill(n, WIDTH, subsequent_indent="  ") for n in self._notes()]
+        return "\n".join([str(self._table(head)), *notes])
 
     def _repr_html_(self) -> str:
-        notes = Table("Notes", [["", note] for note in self._notes() if note])
-        return self._table()._repr_html_() + notes._repr_html_()
-
-    def _table(self) -> Table:
-        return Table(
-            f"{self.verdict.upper()} ({', '.join(self.kinds)}): {self.sentence}",
-            [
-                [
-                    row.name,
-                    str(row.shape),
-                    row.dtype,
-                    ", ".join(row.kinds),
-                    f"{row.error:.1e}" if row.error == row.error else "",
-                ]
-                for row in self.inputs
-            ],
-            ["input", "shape", "dtype", "found", "relative error"],
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes())
+        return (
+            f"<p>{escape(self._headline())}</p>"
+            f"{self._table('What was checked')._repr_html_()}<ul>{notes}</ul>"
         )
 
-    def _notes(self) -> list[str]:
-        seen = f"resolved {self.resolution:.1e} of the slope; "
-        known = self.resolution == self.resolution
-        return [
-            f"worst: {self.worst}" if self.worst else "",
-            *self.remarks,
-            f"autograd: {self.autograd.verdict}, {self.autograd.sentence}"
-            if self.autograd
-            else "",
-            f"{seen if known else ''}{self.probes} probes, seed {self.seed}, "
-            f"{self.evaluations} evaluations, "
-            f"{self.pullbacks} vector-Jacobian products",
+    def _headline(self) -> str:
+        return f"{self.verdict.upper()} ({', '.join(self.kinds)}): {self.sentence}"
+
+    def _table(self, caption: str) -> Table:
+        headers = ["input", "shape", "dtype", "found"]
+        rows = [
+            [row.name, str(row.shape), row.dtype, ", ".join(row.kinds)]
+            for row in self.inputs
         ]
+        if any(row.error == row.error for row in self.inputs):
+            headers.append("relative error")
+            for cells, row in zip(rows, self.inputs, strict=True):
+                cells.append(f"{row.error:.1e}" if row.error == row.error else "")
+        return Table(caption, rows, headers)
+
+    def _notes(self) -> list[str]:
+        notes = [self._furthest(), *self.remarks]
+        if self.autograd:
+            notes.append(f"autograd: {self.autograd.verdict}, {self.autograd.sentence}")
+        seen = ""
+        if self.resolution == self.resolution:
+            seen = f"would have seen an error of {self.resolution:.1e} of the slope; "
+        notes.append(
+            f"{seen}{_count(self.probes, 'probe')}, seed {self.seed}, "
+            f"{_count(self.evaluations, 'evaluation')}, "
+            f"{_count(self.pullbacks, 'vector-Jacobian product')}"
+        )
+        return [note for note in notes if note]
+
+    def _furthest(self) -> str:
+        """Return where the two gradients differ most; of probes, only how far."""
+        worst, comparison = self.worst, self.comparison
+        if worst is None or comparison is None:
+            return ""
+        if not self or comparison.what == "element":
+            return f"worst: {worst}"
+        unit = worst.bar + 1e-11 * abs(worst.numeric) + 1e-300
+        share = min(abs(worst.yours - worst.numeric) / unit, 1.0)
+        count = comparison.yours.numel()
+        agree = "1 comparison agrees" if count == 1 else f"{count} comparisons agree"
+        return f"{agree}; the worst is off by {share:.1g} of its error bar"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -179,7 +179,10 @@ def classify(
 
     row = tolerance.row
     peak = float(row.amax())
-    around = tolerance.around + slopes.blind.clamp_max(BLUNT * max(peak, problem.eps))
+    # Where f does not move at all, yours may be what two large terms leave.
+    left_over = math.sqrt(problem.eps) * row
+    blind = torch.where(slopes.blind > 0, slopes.blind + left_over, 0.0)
+    around = tolerance.around + blind.clamp_max(BLUNT * max(peak, problem.eps))
     value, bar = slopes.central, slopes.central_bar
     left, left_bar = slopes.left, slopes.left_bar
     right, right_bar = slopes.right, slopes.right_bar

@@ -35,9 +35,10 @@ report = ag.check_loss(log_cosh, p, t, gradient=by_hand)
 report
 
 # %%
-# ``PASS`` is short for: no probe differs by more than its error bar. The
-# report is true or false, so ``if report:`` works. It holds a second one,
-# on autograd's own gradient.
+# ``PASS`` is short for: no comparison differs by more than its error bar.
+# Below the table stand how close the worst one came to that, and the
+# relative error that would have been seen. The report is true or false, so
+# ``if report:`` works. It holds a second one, on autograd's own gradient.
 
 print(bool(report), report.kind, bool(report.autograd))
 

@@ -185,7 +185,8 @@ def matters(sample: Sample, kind: str) -> bool:
                 materialize_grads=True,
             )
             steepest = torch.maximum(steepest, g.to_dense().abs())
-    largest = max(float(y.detach().abs().nan_to_num(0, 0, 0).max()) for y in outputs)
+    sizes = [y.detach().abs().nan_to_num(0, 0, 0) for y in outputs if y.numel()]
+    largest = max(float(size.max()) for size in sizes)
     size = float(leaves[0].detach().abs().nan_to_num(0, 0, 0).max())
     visible = 1e-10 * largest / max(size, 1e-9)
     if not bool(torch.isfinite(steepest).all()):
