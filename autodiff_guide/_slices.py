@@ -21,6 +21,7 @@ from autodiff_guide._validate import require_tensor
 LossFunction: TypeAlias = Callable[[Any, Any], Tensor]
 Batch: TypeAlias = tuple[Any, Tensor]
 RandomState: TypeAlias = tuple[Tensor, Tensor | None]
+GradientMode: TypeAlias = type[torch.inference_mode] | type[torch.no_grad]
 Row: TypeAlias = NDArray[np.floating[Any]]
 
 MODES = ("eval", "train")
@@ -42,28 +43,23 @@ class Job:
     def run(self, places: Iterable[int], keep: Callable[[int, Row], None]) -> None:
         """Compute rows of the slice in this process, and hand each to `keep`."""
         first, second = self.directions[0], self.directions[-1]
-        # Parameters made in inference mode are served faster than others.
-        with (
-            kept(self.module, self.mode, self.random) as restart,
-            torch.inference_mode(),
-        ):
-            centre = flat(self.module)
-            row, here = centre.clone(), centre.clone()
-            for parameter, part in zip(
-                self.module.parameters(), split(here, self.module), strict=True
-            ):
-                parameter.data = part
-            for place in places:
-                outer = 0.0 if place == CENTRE else self.coordinates[place]
-                alone = place == CENTRE or len(self.directions) == 1
-                torch.add(centre, first, alpha=outer, out=row)
-                values = []
-                for inner in [0.0] if alone else self.coordinates:
-                    torch.add(row, second, alpha=inner, out=here)
-                    restart()
-                    values.append(mean_loss(self.module, self.loss, self.batches))
-                require_number(values[0])
-                keep(place, torch.stack(values).double().cpu().numpy())
+        with kept(self.module, self.mode, self.random) as restart:
+
+            def measure() -> Tensor:
+                restart()
+                return mean_loss(self.module, self.loss, self.batches)
+
+            with moved(self.module, fastest(self.module, measure)) as here:
+                centre, row = here.clone(), here.clone()
+                for place in places:
+                    outer = 0.0 if place == CENTRE else self.coordinates[place]
+                    alone = place == CENTRE or len(self.directions) == 1
+                    torch.add(centre, first, alpha=outer, out=row)
+                    values = []
+                    for inner in [0.0] if alone else self.coordinates:
+                        torch.add(row, second, alpha=inner, out=here)
+                        values.append(measure())
+                    keep(place, torch.stack(values).double().cpu().numpy())
 
     def run_by(
         self,
@@ -84,6 +80,30 @@ class Job:
                 future.cancel()
             # Threads share the random state of this process.
             set_random_state(self.random, next(self.module.parameters()).device)
+
+
+@contextmanager
+def moved(module: nn.Module, mode: GradientMode) -> Iterator[Tensor]:
+    """Make the parameters of a module views of one vector, which is yielded."""
+    with mode():
+        here = flat(module)
+        for parameter, part in zip(
+            module.parameters(), split(here, module), strict=True
+        ):
+            parameter.data = part
+        yield here
+
+
+def fastest(module: nn.Module, measure: Callable[[], Tensor]) -> GradientMode:
+    """Return inference mode, unless the module takes derivatives, which it breaks."""
+    with torch.no_grad():
+        plain = require_number(measure())
+    try:
+        with moved(module, torch.inference_mode):
+            agrees = torch.equal(measure(), plain)
+    except RuntimeError:
+        agrees = False
+    return torch.inference_mode if agrees else torch.no_grad
 
 
 def row_of(job: bytes, place: int) -> Row:

@@ -140,7 +140,9 @@ def slice_loss(
     ----------
     module : Module
         With P parameters :math:`\theta`, of one dtype on one device. It runs in
-        ``torch.inference_mode``: derivatives inside it must be by ``torch.func``.
+        ``torch.inference_mode``, or in ``torch.no_grad`` where that gives another
+        value: a module or a loss may take derivatives, by ``torch.func`` or under
+        ``torch.enable_grad()``.
     loss : callable
         ``loss(output, targets)`` is a tensor of shape ``()``, the mean over a batch.
     data : tuple or iterable of tuple
@@ -225,7 +227,8 @@ def slice_loss(
     else:
         run([CENTRE], rows.__setitem__)
         file = Checkpoint(checkpoint, job, float(rows[CENTRE][0]))
-        run([place for place in places if place not in file.rows], file.save)
+        if missing := [place for place in places if place not in file.rows]:
+            run(missing, file.save)
         rows |= file.rows
     values = np.stack([rows[place] for place in places])
     if len(directions) == 1:
