@@ -239,3 +239,12 @@ def test_strict_of_a_loss_and_of_a_module():
 def test_settings_out_of_range(call):
     with pytest.raises(ValueError, match="probes: expected at least 1"):
         call()
+
+
+def test_unchecked_output_is_no_worst_element():
+    point = torch.tensor([1.0, torch.nan], dtype=torch.float64)
+    report = check_gradient(torch.sin, point)
+    assert report.kinds == ("nonfinite", "agree")
+    assert report.worst is not None
+    assert report.worst.output == (0,)
+    assert report.inputs[0].error < 1e-9

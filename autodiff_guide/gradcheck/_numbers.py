@@ -66,20 +66,21 @@ def _bars(evidence: Evidence) -> Tensor:
     """Return the error bars, which reach to yours where several slopes are right."""
     reach = (evidence.yours - evidence.numeric).abs()
     wide = torch.maximum(reach, evidence.bar)
-    return torch.where(_several_slopes(evidence), wide, evidence.bar)
+    return torch.where(_uncompared(evidence), wide, evidence.bar)
 
 
-def _several_slopes(evidence: Evidence) -> Tensor:
-    """Return which elements sit on a kink or a staircase, where yours is allowed."""
+def _uncompared(evidence: Evidence) -> Tensor:
+    """Return which elements have several slopes, yours one of them, or none at all."""
     status = evidence.status
-    return (status == Status.KINK) | (status == Status.STAIRCASE)
+    none = ~torch.isfinite(evidence.numeric) & (status < Status.DISAGREE)
+    return (status == Status.KINK) | (status == Status.STAIRCASE) | none
 
 
 def worst_element(
     problem: Map, evidence: Evidence, names: tuple[str, ...]
 ) -> Worst | None:
     """Return the element with one slope that is off by most error bars."""
-    bars = error_bars(evidence).where(~_several_slopes(evidence), -1.0)
+    bars = error_bars(evidence).where(~_uncompared(evidence), -1.0)
     if not bool((bars >= 0).any()):
         return None
     c, o = divmod(int(bars.argmax()), evidence.yours.shape[1])
@@ -173,7 +174,7 @@ def _block_summary(
         return math.nan, ()
     status = evidence.status[mine]
     yours, numeric = evidence.yours[mine], evidence.numeric[mine]
-    difference = (yours - numeric).abs().where(~_several_slopes(evidence)[mine], 0.0)
+    difference = (yours - numeric).abs().where(~_uncompared(evidence)[mine], 0.0)
     largest = float(numeric.abs().nan_to_num(0, 0, 0).max())
     off = float(difference.nan_to_num(math.inf).max())
     error = off / largest if largest > 0 else math.inf if off > 0 else 0.0
