@@ -247,7 +247,7 @@ class _Scale:
         if not self.logarithmic or len(places) < 2:
             places = np.linspace(bottom, top, 4)
         losses = 10**places if self.logarithmic else places
-        return places, [f"{loss:.2g}" for loss in losses]
+        return places, [f"{loss:.3g}" if loss < 1e3 else f"{loss:g}" for loss in losses]
 
 
 def _scale(result: Landscape, limits: tuple[float, float] | None) -> _Scale:
@@ -290,7 +290,8 @@ def _draw_surface(ax: Axes3D, result: Landscape, scale: _Scale) -> None:
     places, labels = scale.ticks()
     ax.set_zlim(bottom, top)
     ax.set_zticks(places, labels)
-    ax.set_box_aspect(None, zoom=0.85)  # leaves room for the labels
+    ax.zaxis.labelpad = 6
+    ax.set_box_aspect(None, zoom=0.76)  # leaves room for the labels
 
 
 def _draw_path(ax: Axes, path: Tensor) -> None:
