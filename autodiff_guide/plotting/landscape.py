@@ -247,7 +247,7 @@ class _Scale:
         if not self.logarithmic or len(places) < 2:
             places = np.linspace(bottom, top, 4)
         losses = 10**places if self.logarithmic else places
-        return places, [f"{loss:.3g}" if loss < 1e3 else f"{loss:g}" for loss in losses]
+        return places, [f"{loss:.4g}" for loss in losses]
 
 
 def _scale(result: Landscape, limits: tuple[float, float] | None) -> _Scale:
