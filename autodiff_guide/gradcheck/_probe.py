@@ -84,12 +84,15 @@ def _one_by_one(problem: Map, U: Tensor, d: Tensor) -> Tensor:
     y = problem.x.new_empty(2, len(U), problem.output_size)
     points = [torch.empty_like(x) for x in problem.points]
     flat = [point.view(1, -1) for point in points]
+    moves = [torch.empty_like(point) for point in flat]
     x, steps = problem.pieces(problem.x[None]), problem.pieces(d)
     for k in range(len(U)):
+        for u, step, move in zip(
+            problem.pieces(U[k : k + 1]), steps, moves, strict=True
+        ):
+            torch.mul(u, step, out=move)
         for side, sign in enumerate((1, -1)):
-            signs = problem.pieces(U[k : k + 1])
-            for at, u, step, point in zip(x, signs, steps, flat, strict=True):
-                torch.mul(u, step, out=point)
-                torch.add(at, point, alpha=sign, out=point)
+            for at, move, point in zip(x, moves, flat, strict=True):
+                torch.add(at, move, alpha=sign, out=point)
             y[side, k] = problem.plain_value(points)
     return y
