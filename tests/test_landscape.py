@@ -259,6 +259,8 @@ class Failing:
 
 
 def interrupt():
+    # A program started in the background may have it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
 
 
