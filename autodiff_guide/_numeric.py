@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # public, unlisted
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # documented, not exported
 from torch.nn.functional import pad
 
 from autodiff_guide._tables import Table

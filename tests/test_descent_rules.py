@@ -9,6 +9,7 @@ from autodiff_guide.descent import (
     AdamW,
     FromTorch,
     GradientDescent,
+    GradientRule,
     Momentum,
     RMSprop,
     minimize,
@@ -209,3 +210,10 @@ def test_bad_settings_are_named(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert words in str(caught.value)
+
+
+def test_repr_of_a_rule_that_is_no_dataclass():
+    class Bare(GradientRule):
+        init = step = None
+
+    assert repr(Bare()) == "Bare()"

@@ -8,37 +8,22 @@ import pytest
 import torch
 from gradcheck_corpora.bugs import BUGS, with_backward
 from gradcheck_corpora.right import RIGHT
+from peak_memory import RESET_PEAK
 
 from autodiff_guide.gradcheck import KINDS, check_gradient
 
-# Writing 5 here resets the peak of this process's memory.
-CLEAR_PEAK = Path("/proc/self/clear_refs")
 LOCALISE_AND_MEASURE = """
-from pathlib import Path
 import torch
+from gradcheck_corpora.bugs import with_backward
+from peak_memory import megabytes_added
 from autodiff_guide.gradcheck import check_gradient
 
-class Sin(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    def backward(ctx, g):
-        return 1.5 * g * ctx.saved_tensors[0].cos()
-
-def megabytes(key):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) for x in lines if x.startswith(key)) / 1024
-
 torch.set_num_threads(1)
-check_gradient(Sin.apply, torch.rand(3, dtype=torch.float64))  # imports on first use
-x = torch.linspace(-1, 1, 20_000, dtype=torch.float64)
-Path("/proc/self/clear_refs").write_text("5")
-before = megabytes("VmRSS")
-report = check_gradient(Sin.apply, x)
-print(report.kind, megabytes("VmHWM") - before)
+fn = with_backward(torch.sin, lambda g, x: 1.5 * g * x.cos())
+check_gradient(fn, torch.rand(3, dtype=torch.float64))  # imports on first use
+x, kinds = torch.linspace(-1, 1, 20_000, dtype=torch.float64), []
+added = megabytes_added(lambda: kinds.append(check_gradient(fn, x).kind))
+print(*kinds, added)
 """
 
 
@@ -94,10 +79,11 @@ def test_wrong_element_of_very_many_is_named():
     assert report.evaluations < 4_000  # sample and halves, each looked at once
 
 
-@pytest.mark.skipif(not CLEAR_PEAK.exists(), reason="measures memory by /proc")
+@pytest.mark.skipif(not RESET_PEAK.exists(), reason="measures memory by /proc")
 def test_twenty_thousand_outputs_are_localised_in_64_megabytes():
     run = subprocess.run(
         [sys.executable, "-c", LOCALISE_AND_MEASURE],
+        cwd=Path(__file__).parent,
         check=True,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -23,9 +23,10 @@ class Rule(ABC):
         """Return the state with which the first step is taken."""
 
     def __repr__(self) -> str:
+        own: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
         settings = [
             f"{field.name}={_show(value)}"
-            for field in fields(self)  # type: ignore[arg-type] # rules are dataclasses
+            for field in own
             if not _is_default(value := getattr(self, field.name), field.default)
         ]
         return f"{type(self).__name__}({', '.join(settings)})"

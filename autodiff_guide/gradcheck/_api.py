@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -255,8 +255,8 @@ def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Funct
 
     def summed(*inputs: object) -> Tensor:
         if torch.is_grad_enabled():
-            value: Tensor = ByHand.apply(*inputs)  # type: ignore[no-untyped-call]
-            return value
+            apply: Callable[..., Tensor] = ByHand.apply
+            return apply(*inputs)
         return _sum(fn(*inputs))
 
     return summed

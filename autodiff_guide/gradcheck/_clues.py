@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import getattr_static
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from autodiff_guide.gradcheck._map import Map
 CUTS = {
     torch.Tensor.detach: ".detach()",
     torch.Tensor.detach_: ".detach_()",
-    torch.Tensor.data.__get__: ".data",  # type: ignore[attr-defined]
+    getattr_static(torch.Tensor, "data").__get__: ".data",
     torch.Tensor.item: ".item()",
     torch.Tensor.tolist: ".tolist()",
     torch.Tensor.numpy: ".numpy()",
@@ -46,7 +47,7 @@ class _WatchPrecision(TorchDispatchMode):
     """Notes the first operation whose result is less precise than `eps`."""
 
     def __init__(self, eps: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        TorchDispatchMode.__init__(self)
         self.eps = eps
         self.found: tuple[str, float] | None = None
 

@@ -232,8 +232,7 @@ class Map:
 
     def measure_memory(self) -> None:
         """Count the bytes that one evaluation allocates."""
-        allocations = _Allocations()  # type: ignore[no-untyped-call]
-        with allocations:
+        with _Allocations() as allocations:
             self.value([x.clone() for x in self.points])
         self.bytes_per_evaluation = allocations.bytes
 
@@ -266,7 +265,9 @@ class Map:
 class _Allocations(TorchDispatchMode):
     """Adds up the bytes of every tensor an operation returns."""
 
-    bytes = 0
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+        self.bytes = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None

@@ -142,11 +142,11 @@ def _double(x: object) -> object:
     return x.double() if x.is_floating_point() else x
 
 
-def _forget_statistics(layer: nn.Module) -> None:
+def _forget_statistics(layer: nn.modules.batchnorm._NormBase) -> None:
     """Stop a copied batch-norm from updating statistics that training never reads."""
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         setattr(layer, name, None)
-    layer.track_running_stats = False  # type: ignore[assignment]
+    layer.track_running_stats = False
 
 
 def _required_arguments(loss: Function) -> int:

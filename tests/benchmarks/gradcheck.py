@@ -7,6 +7,7 @@ times of that thread, which other programs disturb little.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,9 +20,14 @@ from results import Row, record
 from scipy.optimize import check_grad
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
-from torch.nn import functional as F  # noqa: N812 - its usual name
+from torch.nn import functional
 
 from autodiff_guide.gradcheck import check_gradient
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from gradcheck_corpora.bugs import with_backward
+from peak_memory import megabytes_added
 
 DOUBLE = torch.float64
 Peers = dict[str, Callable[[], object]]
@@ -57,7 +63,7 @@ def classifier(
     weights = [0.1 * torch.randn(shape, dtype=DOUBLE) for shape in shapes]
 
     def loss(w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-        return F.cross_entropy(torch.tanh(x @ w1.T + b1) @ w2.T + b2, target)
+        return functional.cross_entropy(torch.tanh(x @ w1.T + b1) @ w2.T + b2, target)
 
     count = sum(w.numel() for w in weights)
     name = f"network loss, {count:,} parameters"
@@ -87,7 +93,7 @@ def cases() -> list[Case]:
         Case("element-wise, n = 1,024", elementwise, point(1024), 5),
         Case(
             "cross-entropy, 32 × 100",
-            lambda x: F.cross_entropy(x, target),
+            lambda x: functional.cross_entropy(x, target),
             point(32, 100),
             7,
         ),
@@ -143,19 +149,6 @@ def medians(checks: Peers, rounds: int, calls: int = 1) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def memory(check: Callable[[], object]) -> float:
-    """Return the megabytes that a check adds to the peak of this process (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    check()
-    return max(0.0, _status("VmHWM") - before)
-
-
-def _status(key: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) for x in lines if x.startswith(key)) / 1024
-
-
 def second_derivatives() -> tuple[str, Peers]:
     """Return our check of a gradient function beside torch's gradgradcheck."""
     x = torch.randn(30, dtype=DOUBLE, requires_grad=True)
@@ -173,24 +166,15 @@ def localising() -> list[Row]:
     """Return what finding one wrong element takes, among 20,000 inputs and outputs."""
     x = torch.linspace(-1, 1, 20_000, dtype=DOUBLE)
 
-    class Sin(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.sin()
+    wrong = 1 + 0.01 * (torch.arange(len(x)) == len(x) // 3)
+    sin = with_backward(torch.sin, lambda g, x: g * x.cos() * wrong[: len(x)])
 
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            wrong = torch.arange(len(x)) == len(x) // 3
-            return g * x.cos() * (1 + 0.01 * wrong)
-
-    check_gradient(Sin.apply, x[:3])  # imports on first use
+    check_gradient(sin, x[:3])  # imports on first use
     rows = []
-    outputs = {"20,000 outputs": Sin.apply, "one output": lambda x: Sin.apply(x).mean()}
+    outputs = {"20,000 outputs": sin, "one output": lambda x: sin(x).mean()}
     for size, fn in outputs.items():
         what = f"one wrong element of 20,000 is found, {size}"
-        added = memory(lambda fn=fn: check_gradient(fn, x))
+        added = megabytes_added(lambda fn=fn: check_gradient(fn, x))
         start = time.thread_time()
         check_gradient(fn, x)
         rows.append(Row(f"{what}: ours", 1e3 * (time.thread_time() - start), "ms"))
@@ -206,19 +190,12 @@ def missed_by_fast_mode(trials: int = 100) -> dict[str, int]:
         x = torch.randn(1000, dtype=DOUBLE, requires_grad=True)
         wrong = 1 + 0.1 * (torch.arange(1000) == seed * 7)
 
-        class Exp(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx, x):
-                ctx.save_for_backward(x)
-                return x.exp().sum()
-
-            @staticmethod
-            def backward(ctx, g, wrong=wrong):
-                return g * ctx.saved_tensors[0].exp() * wrong
-
-        found["ours"] += check_gradient(Exp.apply, x, seed=seed).verdict == "fail"
+        fn = with_backward(
+            lambda x: x.exp().sum(), lambda g, x, wrong=wrong: g * x.exp() * wrong
+        )
+        found["ours"] += check_gradient(fn, x, seed=seed).verdict == "fail"
         found["gradcheck fast"] += not gradcheck(
-            Exp.apply, (x,), fast_mode=True, raise_exception=False
+            fn, (x,), fast_mode=True, raise_exception=False
         )
     return found
 
@@ -258,15 +235,17 @@ def main() -> None:
     """Measure, and store what was found."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    check_gradient(F.cross_entropy, torch.rand(2, 2), torch.arange(2))  # imports
+    check_gradient(
+        functional.cross_entropy, torch.rand(2, 2), torch.arange(2)
+    )  # imports
     rows = []
     for case in cases():
         checks = peers(case)
-        added = memory(checks["ours"])
+        added = megabytes_added(checks["ours"])
         rows += rows_of(case.name, medians(checks, case.rounds, case.calls), added)
     rows += localising()
     name, checks = second_derivatives()
-    rows += rows_of(name, medians(checks, 9), memory(checks["ours"]))
+    rows += rows_of(name, medians(checks, 9), megabytes_added(checks["ours"]))
     for check, found in missed_by_fast_mode().items():
         least = 100 if check == "ours" else None
         what = f"one wrong element of 1,000, off by 10 %: found by {check}, of 100"

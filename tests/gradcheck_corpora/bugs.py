@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - its usual name
+from torch.nn import functional
 
 Function = Callable[..., object]
 
@@ -103,7 +103,9 @@ _bug(
     "log-likelihood for its negative",
     with_backward(
         lambda x: -x.log_softmax(-1)[:, 0].sum(),
-        lambda g, x: -g * (x.softmax(-1) - F.one_hot(torch.zeros(4).long(), 3)),
+        lambda g, x: (
+            -g * (x.softmax(-1) - functional.one_hot(torch.zeros(4).long(), 3))
+        ),
     ),
     normal(4, 3),
 )
@@ -280,7 +282,7 @@ _bug(
 )
 
 # mask
-_elementwise("mask", "relu inverted", F.relu, lambda x: (x < 0).to(x))
+_elementwise("mask", "relu inverted", functional.relu, lambda x: (x < 0).to(x))
 _elementwise(
     "mask",
     "clamp inverted",
@@ -464,7 +466,7 @@ _elementwise(
 _elementwise(
     "localized",
     "elu's tail",
-    F.elu,
+    functional.elu,
     lambda x: torch.where(x > 0, 1.0, x).to(x),
     normal(20),
 )
@@ -524,7 +526,7 @@ _bug(
     lambda x: x * (1 + next(_calls)),
     normal(3),
 )
-_bug("nondeterministic", "dropout", lambda x: F.dropout(x, 0.5), normal(50))
+_bug("nondeterministic", "dropout", lambda x: functional.dropout(x, 0.5), normal(50))
 _bug(
     "backward-nondeterministic",
     "noise in the backward",

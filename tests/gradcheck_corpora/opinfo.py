@@ -62,10 +62,7 @@ def samples(
         torch.manual_seed(seed)
         random.seed(seed)
         made = op.sample_inputs("cpu", dtype, requires_grad=True)
-        try:
-            found = list(itertools.islice(made, 40))
-        except (RuntimeError, NotImplementedError):  # a backend is missing
-            continue
+        found = list(itertools.islice(made, 40))
         random.shuffle(found)
         for sample in found[:per_operation]:
             whole = _as_function(op, sample)

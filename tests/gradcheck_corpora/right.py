@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from gradcheck_corpora.bugs import normal, positive
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - its usual name
+from torch.nn import functional
 
 Function = Callable[..., object]
 DOUBLE = torch.float64
@@ -48,7 +48,7 @@ for e in (-10, -6, -3, 3, 6, 10):
     _right(f"square of 1e{e}", lambda x: (x**2).sum(), 10.0**e * normal(7))
     _right(
         f"loss of 1e{e}",
-        lambda x, s=10.0**e: s * F.mse_loss(x, normal(9, seed=1)),
+        lambda x, s=10.0**e: s * functional.mse_loss(x, normal(9, seed=1)),
         normal(9),
     )
 _right("mixed scales", lambda x: x**3, _point(1e-8, 1e-4, 1.0, 1e4, 1e8))
@@ -60,8 +60,8 @@ _right("large offset", lambda x: 1e6 + x.sin(), normal(5))
 _right("tiny among large", lambda x: x.exp(), _point(1e-12, 3.0, -2.0, 1.0))
 
 # flat regions and zeros
-_right("relu on both sides", F.relu, normal(30))
-_right("flat region", lambda x: F.relu(x).sum(), -positive(6))
+_right("relu on both sides", functional.relu, normal(30))
+_right("flat region", lambda x: functional.relu(x).sum(), -positive(6))
 _right("saturated sigmoid", torch.sigmoid, _point(-50.0, -30.0, 0.0, 30.0, 50.0))
 _right("saturated tanh", torch.tanh, _point(-20.0, -5.0, 0.0, 5.0, 20.0))
 _right("constant", lambda x: 0 * x + 3, normal(4))
@@ -74,12 +74,16 @@ _right("sin at its maximum", torch.sin, _point(math.pi / 2, math.pi, 0.0))
 
 # kinks, where a value between the slopes is right
 _right("abs at 0", torch.abs, _point(0.0, 1.0, -2.0))
-_right("relu at 0", F.relu, _point(0.0, 1.0, -2.0))
+_right("relu at 0", functional.relu, _point(0.0, 1.0, -2.0))
 _right("max of ties", lambda x: x.max(), _point(1.0, 1.0, 0.5))
 _right("maximum of equals", torch.maximum, _point(1.0, 2.0), _point(1.0, 3.0))
 _right("clamp at its edge", lambda x: x.clamp(-1, 1), _point(-1.0, 0.0, 1.0))
-_right("huber at its joint", lambda x: F.huber_loss(x, 0 * x), _point(1.0, -1.0, 0.3))
-_right("leaky relu at 0", F.leaky_relu, _point(0.0, 1.0))
+_right(
+    "huber at its joint",
+    lambda x: functional.huber_loss(x, 0 * x),
+    _point(1.0, -1.0, 0.3),
+)
+_right("leaky relu at 0", functional.leaky_relu, _point(0.0, 1.0))
 _right(
     "hinge at its corner", lambda x: (1 - x).clamp_min(0).sum(), _point(1.0, 0.0, 2.0)
 )
@@ -87,7 +91,7 @@ _right("one-norm with zeros", lambda x: x.abs().sum(), _point(0.0, 0.0, 1.0, -1.
 _right("kink close by", torch.abs, _point(1e-7, -1e-7, 1.0))
 _right(
     "relu network",
-    lambda x: F.relu(F.relu(x @ normal(6, 20)) @ normal(20, 4)),
+    lambda x: functional.relu(functional.relu(x @ normal(6, 20)) @ normal(20, 4)),
     normal(8, 6),
 )
 
@@ -135,23 +139,27 @@ _right("steep sigmoid", lambda x: (1e5 * x).sigmoid(), 1e-5 * normal(5))
 _right("high power", lambda x: x**25, positive(5))
 
 # networks, losses, shapes
-_right("cross-entropy", lambda x: F.cross_entropy(x, torch.arange(6) % 4), normal(6, 4))
+_right(
+    "cross-entropy",
+    lambda x: functional.cross_entropy(x, torch.arange(6) % 4),
+    normal(6, 4),
+)
 _right(
     "layer norm",
-    lambda x, w, b: F.layer_norm(x, (5,), w, b),
+    lambda x, w, b: functional.layer_norm(x, (5,), w, b),
     normal(3, 5),
     normal(5),
     normal(5, seed=1),
 )
 _right(
     "convolution",
-    lambda x, w: F.conv2d(x, w, padding=1),
+    lambda x, w: functional.conv2d(x, w, padding=1),
     normal(1, 2, 5, 5),
     normal(3, 2, 3, 3),
 )
 _right(
     "attention",
-    lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+    lambda q, k, v: functional.scaled_dot_product_attention(q, k, v),
     normal(1, 4, 3),
     normal(1, 4, 3, seed=1),
     normal(1, 4, 3, seed=2),
@@ -197,9 +205,9 @@ for _name, _fn in {
     "square loss": lambda x: (x - 1).square().mean(),
     "scaled by 1e-6": lambda x: 1e-6 * x.sin(),
     "offset by 100": lambda x: 100 + x.sin(),
-    "layer norm": lambda x: F.layer_norm(x, x.shape[-1:]),
-    "cross-entropy": lambda x: F.cross_entropy(x, torch.tensor([1, 2, 0])),
-    "relu": F.relu,
+    "layer norm": lambda x: functional.layer_norm(x, x.shape[-1:]),
+    "cross-entropy": lambda x: functional.cross_entropy(x, torch.tensor([1, 2, 0])),
+    "relu": functional.relu,
     "matmul": lambda x: x @ x.T,
     "norm": lambda x: x.norm(),
 }.items():

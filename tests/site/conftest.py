@@ -38,6 +38,9 @@ def pages():
 def pytest_generate_tests(metafunc):
     if "page" in metafunc.fixturenames:
         metafunc.parametrize("page", pages())
+    if "filed_page" in metafunc.fixturenames:  # a server alone shows the 404 page
+        filed = [page for page in pages() if page != "404.html"]
+        metafunc.parametrize("filed_page", filed)
     if "example" in metafunc.fixturenames:
         examples = [page for page in pages() if "/plot_" in page]
         metafunc.parametrize("example", examples)

@@ -84,8 +84,6 @@ def test_page_over_http(page, tab, served, complaints, loaded):
     assert faults == []
 
 
-def test_page_as_a_file(page, tab, site, complaints):
-    if page == "404.html":
-        pytest.skip("only a server shows it, from the address it is published at")
-    tab.goto((site / page).as_uri())
+def test_page_as_a_file(filed_page, tab, site, complaints):
+    tab.goto((site / filed_page).as_uri())
     assert complaints == []
