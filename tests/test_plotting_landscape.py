@@ -70,12 +70,6 @@ def test_wide_ranges_are_logarithmic(steep):
     assert list(ax.get_zlim()) == pytest.approx([-3, 3])
 
 
-def test_limits_are_shared_by_two_slices(bowl, steep):
-    for result in (bowl, steep):
-        ax = plotting.slice_surface(result, limits=(1, 50))
-        assert list(ax.get_zlim()) == pytest.approx([0, np.log10(50)])
-
-
 def test_path_of_training_is_drawn_with_its_end(bowl):
     path = torch.tensor([[1.0, 0.5], [0.4, 0.1], [0.0, 0.0]])
     ax = plotting.slice_contour(bowl, path=path)

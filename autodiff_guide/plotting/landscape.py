@@ -137,7 +137,6 @@ def slice_contour(
 def slice_surface(
     result: Landscape,
     *,
-    limits: tuple[float, float] | None = None,
     ax: Axes3D | None = None,
 ) -> Axes3D:
     """Draw the loss on a plane as a surface in space.
@@ -148,8 +147,6 @@ def slice_surface(
     ----------
     result : Landscape
         Of two directions.
-    limits : tuple of float, optional
-        The lowest and the highest loss drawn; those of the slice by default.
     ax : Axes3D, optional
         Where to draw; a new figure by default.
 
@@ -161,7 +158,7 @@ def slice_surface(
     Raises
     ------
     ValueError
-        If the slice has one direction.
+        If the slice has one direction, or no finite loss.
 
     Examples
     --------
@@ -175,7 +172,7 @@ def slice_surface(
     _require_dimensions(result, 2)
     if ax is None:
         ax = plt.figure(layout="constrained").add_subplot(projection="3d")
-    _draw_surface(ax, result, _scale(result, limits))
+    _draw_surface(ax, result, _scale(result))
     ax.set(xlabel="direction 1", ylabel="direction 2", zlabel="loss")
     return ax
 
@@ -200,7 +197,7 @@ def turning_surface(result: Landscape, *, frames: int = 24) -> FuncAnimation:
     Raises
     ------
     ValueError
-        If the slice has one direction, or `frames` is out of range.
+        If the slice has one direction or no finite loss, or `frames` is out of range.
 
     Examples
     --------
@@ -218,7 +215,7 @@ def turning_surface(result: Landscape, *, frames: int = 24) -> FuncAnimation:
         )
     figure = plt.figure(figsize=(3.6, 3.2), dpi=72, layout="constrained")
     ax = figure.add_subplot(projection="3d")
-    _draw_surface(ax, result, _scale(result, None))
+    _draw_surface(ax, result, _scale(result))
     ax.set(xticklabels=[], yticklabels=[], zlabel="loss")
 
     def turn(frame: int) -> list[Axes3D]:
@@ -250,15 +247,9 @@ class _Scale:
         return places, [f"{loss:.4g}" for loss in losses]
 
 
-def _scale(result: Landscape, limits: tuple[float, float] | None) -> _Scale:
-    values = _numbers(result.values)
-    finite = values[np.isfinite(values)]
-    if limits is not None:
-        low, high = limits
-    elif finite.size:
-        low, high = float(finite.min()), float(finite.max())
-    else:
-        raise ValueError("result: expected finite losses, got none; try a smaller span")
+def _scale(result: Landscape) -> _Scale:
+    finite = _finite(_numbers(result.values))
+    low, high = float(finite.min()), float(finite.max())
     if low == high:
         low, high = low - 0.5, high + 0.5
     return _Scale(low, high, low > 0 and high >= _RATIO * low)
