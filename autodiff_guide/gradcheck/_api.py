@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from autodiff_guide._validate import require_floating, require_tensor
-from autodiff_guide.gradcheck._engine import Check, Settings
+from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._columns import Tolerance
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._report import GradientReport
 
-MAX_MEMORY = 2**25
+# Directions, and cotangents, of a check.
+PROBES = 3
+# Slopes that differ by less than this of their value are taken for equal.
+RTOL = 1e-7
 POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -27,11 +32,12 @@ def check_gradient(
     *inputs: object,
     gradient: Function | None = None,
     wrt: int | Sequence[int] | None = None,
-    probes: int = 20,
+    probes: int = PROBES,
     seed: int = 0,
     full: bool = False,
     strict: bool = False,
-    max_memory: int = MAX_MEMORY,
+    rtol: float = RTOL,
+    atol: float = 0.0,
 ) -> GradientReport:
     r"""Compare the gradient of a function with central differences.
 
@@ -66,8 +72,9 @@ def check_gradient(
         Compare every column of the Jacobian, even if the screen finds nothing.
     strict : bool
         Fail where nothing was tested (all derivatives zero) and on a kink.
-    max_memory : int
-        Bytes that the check may use, about.
+    rtol, atol : float
+        Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
+        report says so.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def check_gradient(
     TypeError
         If `fn` is not callable or returns no floating-point tensor, or no input is one.
     ValueError
-        If `wrt`, `probes` or `max_memory` is out of range.
+        If `wrt`, `probes`, `rtol` or `atol` is out of range.
 
     References
     ----------
@@ -98,7 +105,7 @@ def check_gradient(
     >>> print(report.sentence)
     your gradient is 1/3 times the numeric one everywhere...
     """
-    settings = make_settings(probes, seed, full, strict, max_memory)
+    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(fn):
         raise TypeError(
             f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
@@ -115,11 +122,12 @@ def check_loss(
     target: object,
     *,
     gradient: Function | None = None,
-    probes: int = 20,
+    probes: int = PROBES,
     seed: int = 0,
     full: bool = False,
     strict: bool = False,
-    max_memory: int = MAX_MEMORY,
+    rtol: float = RTOL,
+    atol: float = 0.0,
 ) -> GradientReport:
     r"""Compare the gradient of a loss with respect to its prediction with differences.
 
@@ -134,7 +142,7 @@ def check_loss(
     gradient : callable, optional
         ``gradient(prediction, target)``, the gradient of
         ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
-    probes, seed, full, strict, max_memory
+    probes, seed, full, strict, rtol, atol
         As in `check_gradient`.
 
     Returns
@@ -147,7 +155,7 @@ def check_loss(
     TypeError
         If `prediction` is not a floating-point or complex tensor.
     ValueError
-        If `probes` or `max_memory` is out of range.
+        If `probes`, `rtol` or `atol` is out of range.
 
     Examples
     --------
@@ -162,7 +170,7 @@ def check_loss(
     >>> report.kind, report.autograd.kind
     ('factor', 'agree')
     """
-    settings = make_settings(probes, seed, full, strict, max_memory)
+    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(loss):
         raise TypeError(
             f"loss: expected a function loss(prediction, target), got "
@@ -286,14 +294,15 @@ def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
 
 
 def make_settings(
-    probes: int, seed: int, full: bool, strict: bool, max_memory: int
+    probes: int, seed: int, full: bool, strict: bool, rtol: float, atol: float
 ) -> Settings:
     """Return what the user chose, if it is in range."""
     if probes < 1:
-        raise ValueError(f"probes: expected at least 1, got {probes}; 20 is usual")
-    if max_memory < 1:
-        raise ValueError(f"max_memory: expected a number of bytes, got {max_memory}")
-    return Settings(probes, seed, full, strict, max_memory)
+        raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+    return Settings(probes, seed, full, strict, Tolerance(rtol, atol))
 
 
 def input_names(fn: Function, count: int) -> list[str]:
@@ -335,7 +344,7 @@ def _chosen(inputs: Sequence[object], wrt: int | Sequence[int] | None) -> list[i
                 f"wrt: expected positions below {len(inputs)}, got {i!r}; wrt=0 is the "
                 "first input"
             )
-    positions = sorted({i % len(inputs) for i in positions})
+    positions = list(dict.fromkeys(i % len(inputs) for i in positions))
     for i in positions:
         if i not in able:
             raise TypeError(

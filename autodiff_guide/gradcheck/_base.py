@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
-from autodiff_guide.gradcheck._ladder import scales
-from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._differences import scales
+from autodiff_guide.gradcheck._map import Graph, Map, largest, same
 
 # Two evaluations at one point may differ by this many roundings (threads, atomics).
-JITTER_ROUNDINGS = 1e4
-# Two gradients that should be the same computation may differ by this much.
+JITTER = 1e4
+# Two gradients that should be the same computation may differ by this share.
 SAME_GRADIENT = 1e-6
 
 
@@ -48,97 +50,62 @@ class Base:
     attached: Tensor | None
     checked: Tensor | None
     scale: Tensor
-    graph: tuple[list[Tensor], list[Tensor]]
+    graph: Graph
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
 def examine(problem: Map) -> Base:
-    """Evaluate f twice; conclude at once if it is no function of its inputs."""
-    value = _first_value(problem)
-    problem.output_size = m = value.numel()
+    """Evaluate f again; conclude at once if it is no function of its inputs."""
+    if problem.overwritten:
+        raise ConclusionError(
+            "fail",
+            ("inplace",),
+            "calling the function changes its own input in place: later evaluations, "
+            "and the tensors saved for the backward, see other values; work on a copy "
+            "(x.clone())",
+        )
+    value, m = problem.first, problem.output_size
     graph = problem.graph()
-    outputs = graph[1]
-    flat = [y.detach().reshape(-1).to(torch.float64) for y in outputs]
-    again = torch.cat(flat) if len(flat) > 1 else flat[0]
+    again = problem.flattened(graph[1])
     noise = problem.eps * value.abs()
-    remarks: list[tuple[str, str]] = []
     if not same(value, again):
-        noise = noise + _jitter(problem, value, again, remarks)
-    usable = torch.isfinite(value)
-    all_usable = math.isfinite(value.sum()) or bool(usable.all())
+        noise = noise + _jitter(problem, value, again)
     if problem.movable is not None and not bool(problem.movable.any()):
         raise ConclusionError(
             "inconclusive",
             ("nonfinite",),
             "every input element is NaN or inf; there is no step to take",
         )
-    if m and not all_usable and not bool(usable.any()):
+    usable = torch.isfinite(value)
+    bad = m - int(usable.sum())
+    if m and bad == m:
         raise ConclusionError(
             "inconclusive",
             ("nonfinite",),
             "every output is NaN or inf at this point; there is no slope to check",
         )
-    if not all_usable:
-        noise = torch.where(usable, noise, 0.0)
-        count = int((~usable).sum())
-        remarks.append(
-            ("nonfinite", f"{count} of {m} outputs are NaN or inf and were not checked")
-        )
+    remarks = []
+    if bad:
+        noise = noise.where(usable, 0.0)
+        sentence = f"{bad} of {m} outputs are NaN or inf and were not checked"
+        remarks.append(("nonfinite", sentence))
     attached = None
-    checked = None if all_usable else usable
-    if len({y.requires_grad for y in outputs}) > 1:
+    checked = usable if bad else None
+    if len({y.requires_grad for y in graph[1]}) > 1:
         attached = torch.cat(
-            [usable.new_full((y.numel(),), y.requires_grad) for y in outputs]
+            [usable.new_full((y.numel(),), y.requires_grad) for y in graph[1]]
         )
         checked = usable & attached
-    return Base(
-        value=value,
-        noise=noise,
-        usable=usable,
-        attached=attached,
-        checked=checked,
-        scale=scales(problem),
-        graph=graph,
-        remarks=remarks,
-    )
+    scale = scales(problem)
+    return Base(value, noise, usable, attached, checked, scale, graph, remarks)
 
 
-def _first_value(problem: Map) -> Tensor:
-    """Return f(x), or conclude that `fn` changes its own input."""
-    copies = [x.clone() for x in problem.points]
-    try:
-        value = problem.value(copies)
-    except TypeError:
-        raise
-    except RuntimeError:
-        problem.mode = "loop with grad"  # `fn` may differentiate inside itself
-        return problem.value(copies)
-    if not all(torch.equal(a, b) for a, b in zip(copies, problem.points, strict=True)):
-        pairs = zip(copies, problem.points, strict=True)
-        if not all(same(a, b) for a, b in pairs):
-            raise ConclusionError(
-                "fail",
-                ("inplace",),
-                "calling the function changes its own input in place: later "
-                "evaluations, and the tensors saved for the backward, see other "
-                "values; work on a copy (x.clone())",
-            )
-    return value
-
-
-def _jitter(
-    problem: Map, value: Tensor, again: Tensor, remarks: list[tuple[str, str]]
-) -> float:
+def _jitter(problem: Map, value: Tensor, again: Tensor) -> float:
     """Return how much two plain evaluations differ; conclude if it is too much."""
     plain = problem.value([x.clone() for x in problem.points])
-    if plain.shape != value.shape:
-        difference = float("inf")
-    else:
-        difference = float((plain - value).abs().nan_to_num(0, 0, 0).amax())
-        if bool((torch.isfinite(plain) != torch.isfinite(value)).any()):
-            difference = float("inf")
-    largest = _largest(value)
-    if difference > JITTER_ROUNDINGS * problem.eps * (largest or 1.0):
+    difference = _apart(plain, value)
+    size = largest(value)
+    if difference > JITTER * problem.eps * (size or 1.0):
         raise ConclusionError(
             "fail",
             ("nondeterministic",),
@@ -146,10 +113,7 @@ def _jitter(
             "forward is not deterministic (dropout, sampling, a hidden state); fix "
             "the randomness, for example with module.eval()",
         )
-    if again.shape != value.shape or (
-        float((again - value).abs().nan_to_num(0, 0, 0).amax())
-        > 10 * JITTER_ROUNDINGS * problem.eps * largest
-    ):
+    if _apart(again, value) > 10 * JITTER * problem.eps * size:
         raise ConclusionError(
             "fail",
             ("nondeterministic", "mismatch"),
@@ -159,23 +123,51 @@ def _jitter(
     return difference
 
 
+def _apart(a: Tensor, b: Tensor) -> float:
+    """Return how far two values are apart; infinite if in shape or in what is finite."""
+    if a.shape != b.shape or bool((torch.isfinite(a) != torch.isfinite(b)).any()):
+        return math.inf
+    return largest(a - b)
+
+
 def repeat_pullback(
     problem: Map, base: Base, cotangents: Tensor, first: Tensor
 ) -> None:
-    """Conclude if the same vector-Jacobian product comes out differently twice."""
-    second = problem.pullback(base.graph, cotangents)
-    if same(first, second):
-        return
-    tolerance = 10 * JITTER_ROUNDINGS * problem.eps * _largest(first)
-    if _differ(first, second, tolerance):
-        difference = float((first - second).abs().nan_to_num(torch.inf).amax())
-        raise ConclusionError(
-            "fail",
-            ("backward-nondeterministic",),
-            "two backward passes with the same grad_output differ by "
-            f"{difference:.3g}: the backward changes its saved tensors, keeps a state, "
-            "or is random",
-        )
+    """Conclude if the same vector-Jacobian product comes out differently again.
+
+    It is repeated with tensors that are not contiguous: `grad_output`, and, where a
+    Function is the user's own, the inputs that it saved.
+    """
+    second = problem.pullback(base.graph, cotangents, strided=True)
+    if not same(first, second):
+        plain = problem.pullback(base.graph, cotangents)
+        _require_same(problem, first, plain, "backward-nondeterministic", RANDOM)
+        _require_same(problem, first, second, "mismatch", STRIDES.format("grad_output"))
+    if any(isinstance(node, BackwardCFunction) for node in nodes(base.graph[1])):
+        try:
+            graph = problem.graph(strided=True)
+        except RuntimeError:  # x.view() of what is not contiguous
+            return
+        third = problem.pullback(graph, cotangents)
+        _require_same(problem, first, third, "mismatch", STRIDES.format("its inputs"))
+
+
+RANDOM = (
+    "two backward passes with the same grad_output differ by {:.3g}: the backward "
+    "changes its saved tensors, keeps a state, or is random"
+)
+STRIDES = (
+    "the backward reads {} as if its elements lay side by side: with a tensor that is "
+    "not contiguous the gradient differs by {{:.3g}}; call .contiguous() first"
+)
+
+
+def _require_same(
+    problem: Map, first: Tensor, other: Tensor, kind: str, sentence: str
+) -> None:
+    if _differ(first, other, 10 * JITTER * problem.eps * largest(first)):
+        difference = float((first - other).abs().nan_to_num(torch.inf).amax())
+        raise ConclusionError("fail", (kind,), sentence.format(difference))
 
 
 def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
@@ -184,47 +176,45 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     A loss of one output only passes no gradient for the others. That must equal passing
     zeros.
     """
-    leaves, outputs = base.graph
-    attached = [y for y in outputs if y.requires_grad]
+    attached = [k for k, y in enumerate(base.graph[1]) if y.requires_grad]
     if len(attached) < 2:
         return
-    for k, y in enumerate(attached):
-        v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)
-        zeros = [v if other is y else torch.zeros_like(other) for other in attached]
-        alone = torch.autograd.grad(
-            y, leaves, v, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-        together = torch.autograd.grad(
-            attached,
-            leaves,
-            zeros,
-            retain_graph=True,
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        for i, (a, b) in enumerate(zip(alone, together, strict=True)):
-            if a.layout != torch.strided or b.layout != torch.strided:
-                continue
-            rounding = max(SAME_GRADIENT, 100 * problem.eps)
-            if _differ(a, b, rounding * (_largest(a) + _largest(b))):
-                raise ConclusionError(
-                    "fail",
-                    ("mismatch",),
-                    f"the gradient of input {problem.wrt[i]} changes when only output "
-                    f"{k} is used: passing no grad_output for the others must equal "
-                    "passing zeros",
-                )
+    v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
+    together = problem.pullback(base.graph, v.where(base.usable, 0.0))
+    alone = torch.zeros_like(together)
+    for k in attached:
+        try:
+            alone += problem.pullback(base.graph, v.where(base.usable, 0.0), only=k)
+        except ConclusionError as end:
+            raise ConclusionError(
+                end.verdict,
+                end.kinds,
+                f"where a loss uses output {k} alone, {end.sentence}",
+            ) from end
+    share = max(SAME_GRADIENT, 100 * problem.eps)
+    parts = zip(problem.pieces(alone), problem.pieces(together), strict=True)
+    for i, (a, b) in enumerate(parts):
+        if _differ(a, b, share * (largest(a) + largest(b))):
+            raise ConclusionError(
+                "fail",
+                ("mismatch",),
+                f"the gradient of input {problem.wrt[i]} changes when each output is "
+                "used alone: passing no grad_output for the others must equal passing "
+                "zeros",
+            )
 
 
-def same(a: Tensor, b: Tensor) -> bool:
-    """Return whether two tensors agree bit for bit, NaN equal to NaN."""
-    if a.shape != b.shape:
-        return False
-    return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())
-
-
-def _largest(x: Tensor) -> float:
-    return float(x.abs().nan_to_num(0, 0, 0).amax()) if x.numel() else 0.0
+def nodes(outputs: list[Tensor]) -> Iterator[object]:
+    """Yield every node of the graph behind some outputs."""
+    waiting = [y.grad_fn for y in outputs]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting.extend(previous for previous, _ in node.next_functions)
 
 
 def _differ(a: Tensor, b: Tensor, tolerance: float) -> bool:

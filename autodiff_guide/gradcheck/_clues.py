@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from inspect import getattr_static
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from autodiff_guide.gradcheck._base import nodes
 from autodiff_guide.gradcheck._map import Map
 
 CUTS = {
@@ -69,7 +69,7 @@ def find_detachment(problem: Map) -> str | None:
     with watch:
         _, outputs = problem.graph()
     # A custom Function runs its forward without grad, too, and that is right.
-    custom = any(isinstance(node, BackwardCFunction) for node in _nodes(outputs))
+    custom = any(isinstance(node, BackwardCFunction) for node in nodes(outputs))
     if watch.found is None and watch.without_grad and not custom:
         return "torch.no_grad"
     return watch.found
@@ -83,16 +83,3 @@ def find_low_precision(problem: Map) -> tuple[str, float] | None:
         v = problem.x.new_ones(1, sum(y.numel() for y in graph[1]))
         problem.pullback(graph, v)
     return watch.found
-
-
-def _nodes(outputs: list[Tensor]) -> Iterator[object]:
-    """Yield every node of the graph behind some outputs."""
-    waiting = [y.grad_fn for y in outputs]
-    seen = set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        waiting.extend(previous for previous, _ in node.next_functions)

@@ -7,7 +7,7 @@ import torch
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Finding, blocks, close
 from autodiff_guide.gradcheck._clues import find_detachment, find_low_precision
-from autodiff_guide.gradcheck._localise import Evidence
+from autodiff_guide.gradcheck._columns import Evidence
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
 

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import accumulate
 from typing import Any
 
@@ -14,12 +15,22 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
+from autodiff_guide.gradcheck._double import InDouble
 
 Function = Callable[..., object]
+# Leaves and outputs, for vector-Jacobian products.
+Graph = tuple[list[Tensor], list[Tensor]]
 
+# Bytes that the evaluations of one batch may take, about.
+MAX_MEMORY = 2**25
 # A vmapped row may differ from plain evaluation by this many roundings, because the
 # batched kernel adds in another order.
 BATCH_ROUNDINGS = 1e3
+# Values in double and in the precision given differ by at most this many roundings of
+# the latter, or are values of two functions.
+OWN_ROUNDINGS = 1e4
+# Fewer vector-Jacobian products than this are computed one by one.
+FEW = 4
 
 
 class UnusableOutputError(TypeError):
@@ -29,10 +40,23 @@ class UnusableOutputError(TypeError):
 class Map:
     r"""The function `fn` of the inputs `wrt`, as :math:`f: R^n \to R^m` in float64.
 
-    Complex tensors are seen as pairs of real numbers. Points and values are float64
-    vectors, whatever the precision of `fn`; `eps` is the precision of its inputs.
-    Evaluation starts with ``vmap`` and falls back to a loop, and to a loop in grad
-    mode, when `fn` does not allow it.
+    Complex tensors are seen as pairs of real numbers. `fn` is computed in double,
+    whatever the precision of its inputs; if it refuses, `eps` is its own precision.
+
+    Attributes
+    ----------
+    points : list of Tensor
+        The inputs `wrt`, real and dense.
+    x : Tensor
+        All of them in one vector, shape (n,).
+    movable : Tensor or None
+        Which elements are finite; None if all are.
+    first : Tensor
+        f(x), shape (m,).
+    overwritten : bool
+        Whether that evaluation changed its inputs.
+    widened, refused : bool
+        Whether parts are computed in double that were not; whether that failed.
     """
 
     def __init__(
@@ -40,92 +64,117 @@ class Map:
     ) -> None:
         self.fn = fn
         self.wrt = tuple(wrt)
-        self.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
-        chosen = [x for x in (self.inputs[i] for i in wrt) if isinstance(x, Tensor)]
+        self.dtypes = [_dtype(inputs[i]) for i in wrt]
+        self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
+        self.widened = self.refused = self.needs_grad = False
+        self.vectorised = self.batched_pullback = True
+        self.verified = False
+        self.output_shapes: list[tuple[int, ...]] = []
+        self.evaluations = self.pullbacks = 0
+        self.bytes_per_evaluation = 0
+        self._evaluate_first(inputs)
+        self.output_size = self.first.numel()
+
+    # ------------------------------------------------------------ first evaluation
+
+    def _evaluate_first(self, inputs: Sequence[object]) -> None:
+        """Find out how `fn` can be evaluated: in double, without gradients, or not."""
+        watch = InDouble()
+        try:
+            self._place([watch.wide(_own(x)) for x in inputs])
+            with watch:
+                self._first_value()
+            self.widened = watch.widened
+            if not watch.widened or self._same_in_own_precision(inputs, watch.eps):
+                return
+        except Exception:  # a kernel of one precision only, an argument check
+            pass
+        self.widened, self.refused = False, watch.widened
+        self._place([_own(x) for x in inputs])
+        self.eps = max(self.eps, watch.eps)
+        self._first_value()
+
+    def _place(self, inputs: list[object]) -> None:
+        """Take a point."""
+        self.inputs = inputs
+        chosen = [x for x in (inputs[i] for i in self.wrt) if isinstance(x, Tensor)]
         self.is_complex = [x.is_complex() for x in chosen]
-        self.points = [
-            _as_real(x).clone(memory_format=torch.contiguous_format) for x in chosen
-        ]
+        self.points = [_as_real(x).contiguous() for x in chosen]
         self.sizes = [x.numel() for x in self.points]
         self.starts = list(accumulate(self.sizes, initial=0))
         self.n = self.starts[-1]
-        flat = [x.reshape(-1).to(torch.float64) for x in self.points]
+        self.device = self.points[0].device
+        if self.device.type == "mps":  # has no float64
+            self.device = torch.device("cpu")
+        flat = [self._flat(x) for x in self.points]
         self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
-        self.device = self.x.device
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
         all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
-        self.mode = "vmap"
-        self.verified = False
-        self.batched_pullback = True
-        self.output_shapes: list[tuple[int, ...]] = []
-        self.output_size = 0
-        self.low_precision = ""
-        self.evaluations = 0
-        self.pullbacks = 0
-        self.bytes_per_evaluation = 0
+
+    def _first_value(self) -> None:
+        """Evaluate f(x), with gradients if `fn` cannot do without."""
+        copies = [x.clone() for x in self.points]
+        self.needs_grad, self.output_shapes = False, []
+        try:
+            self.first = self.value(copies)
+        except (RuntimeError, UnusableOutputError):  # `fn` looks at requires_grad
+            self.needs_grad = True
+            self.first = self.value(self.points)
+        self.overwritten = not self.needs_grad and not all(
+            same(a, b) for a, b in zip(copies, self.points, strict=True)
+        )
+
+    def _same_in_own_precision(self, inputs: Sequence[object], eps: float) -> bool:
+        """Return whether `fn` has the value in its own precision that it has in double.
+
+        If it has another one, it is another function there.
+        """
+        if self.needs_grad:
+            return True
+        try:
+            with torch.no_grad():
+                own = self.flattened(real_outputs(self.fn(*map(_own, inputs))))
+        except Exception:  # a kernel of double precision only
+            return True
+        if own.shape != self.first.shape:
+            return False
+        apart = (own - self.first).abs()
+        return not bool((apart > OWN_ROUNDINGS * eps * largest(self.first)).any())
 
     # ------------------------------------------------------------- evaluation
 
-    def arguments(self, reals: Sequence[Tensor]) -> list[object]:
-        """Return all arguments of `fn`, with `reals` in place of the chosen ones."""
-        arguments = list(self.inputs)
-        for i, is_complex, real in zip(self.wrt, self.is_complex, reals, strict=True):
-            arguments[i] = torch.view_as_complex(real) if is_complex else real
-        return arguments
+    def _mode(self) -> AbstractContextManager[object]:
+        return InDouble(strict=False) if self.widened else nullcontext()
+
+    def _flat(self, x: Tensor) -> Tensor:
+        return x.detach().reshape(-1).to(self.device).to(torch.float64)
+
+    def flattened(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return some outputs as one vector in float64."""
+        flat = [self._flat(y) for y in outputs]
+        return torch.cat(flat) if len(flat) > 1 else flat[0]
 
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each real."""
-        kept = real_outputs(self.fn(*self.arguments(reals)))
+        arguments = list(self.inputs)
+        for i, is_complex, real in zip(self.wrt, self.is_complex, reals, strict=True):
+            arguments[i] = torch.view_as_complex(real) if is_complex else real
+        with self._mode():
+            kept = real_outputs(self.fn(*arguments))
         if not self.output_shapes:
             self.output_shapes = [tuple(y.shape) for y in kept]
         return kept
 
-    def summed(self, weights: Tensor) -> Map:
-        """Return the map to weighted sums of all outputs; `weights` is (L, m)."""
-
-        def sums(*arguments: object) -> Tensor:
-            y = torch.cat([y.reshape(-1) for y in real_outputs(self.fn(*arguments))])
-            return weights.to(y.dtype) @ y
-
-        return Map(sums, self.inputs, self.wrt)
-
-    def _joined(self, *reals: Tensor) -> Tensor:
-        """Return the one output of `fn`, or all of them in one row."""
-        outputs = self.outputs(*reals)
-        if len(outputs) == 1:
-            return outputs[0]
-        return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
-
     def value(self, reals: Sequence[Tensor]) -> Tensor:
         """Return f at one point, shape (m,), evaluated plainly."""
         self.evaluations += 1
-        if self.mode == "loop with grad":
+        if self.needs_grad:
             with torch.enable_grad():
-                leaves = [x.detach().clone().requires_grad_() for x in reals]
-                y = self._joined(*[leaf.clone() for leaf in leaves])
-        else:
-            with torch.no_grad():
-                y = self._joined(*reals)
-        return y.detach().reshape(-1).to(torch.float64)
-
-    def values(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
-        """Return f at B points, shape (B, m); only the `batched` tensors have rows."""
-        count = next(x.shape[0] for x, b in zip(batch, batched, strict=True) if b)
-        if self.mode == "vmap":
-            try:
-                return self._vmapped(batch, batched)
-            except Exception:  # whatever vmap cannot do, a loop can
-                self.mode = "loop"
-        return torch.stack([self._row(batch, batched, k) for k in range(count)])
-
-    def _row(self, batch: Sequence[Tensor], batched: Sequence[bool], k: int) -> Tensor:
-        """Return f at point `k` of a batch, each tensor in a storage of its own."""
-        reals = [
-            x[k].clone() if b else x.clone()
-            for x, b in zip(batch, batched, strict=True)
-        ]
-        return self.plain_value(reals)
+                leaves = [x.detach().requires_grad_() for x in reals]
+                return self.flattened(self.outputs(*[x.clone() for x in leaves]))
+        with torch.no_grad():
+            return self.flattened(self.outputs(*reals))
 
     def plain_value(self, reals: Sequence[Tensor]) -> Tensor:
         """Return f at one point, shape (m,); NaN where `fn` refuses the point."""
@@ -137,53 +186,87 @@ class Map:
             pass
         return self.x.new_full((self.output_size,), math.nan)
 
-    def _vmapped(self, batch: Sequence[Tensor], batched: Sequence[bool]) -> Tensor:
-        dims = tuple(0 if b else None for b in batched)
+    def values(self, batch: Sequence[Tensor], moved: int) -> Tensor:
+        """Return f at B points, shape (B, m); only the tensor `moved` has rows."""
+        if self.vectorised and not self.needs_grad:
+            try:
+                return self._vmapped(batch, moved)
+            except Exception:  # whatever vmap cannot do, a loop can
+                self.vectorised = False
+        count = range(len(batch[moved]))
+        return torch.stack([self._row(batch, moved, k) for k in count])
+
+    def _row(self, batch: Sequence[Tensor], moved: int, k: int) -> Tensor:
+        """Return f at point `k` of a batch, each tensor in a storage of its own."""
+        reals = [(x[k] if p == moved else x).clone() for p, x in enumerate(batch)]
+        return self.plain_value(reals)
+
+    def _vmapped(self, batch: Sequence[Tensor], moved: int) -> Tensor:
+        def joined(*reals: Tensor) -> Tensor:
+            outputs = self.outputs(*reals)
+            return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
+
+        dims = tuple(0 if p == moved else None for p in range(len(batch)))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            y = torch.func.vmap(self._joined, in_dims=dims)(*batch)
-        y = y.detach().reshape(y.shape[0], -1).to(torch.float64)
-        self.evaluations += y.shape[0]
+            y = torch.func.vmap(joined, in_dims=dims)(*batch)
+        y = y.to(self.device)
+        self.evaluations += len(y)
         if not self.verified:
-            self._verify(y[-1], self._row(batch, batched, -1))
+            self._verify(y[-1], self._row(batch, moved, -1))
             self.verified = True
         return y
 
     def _verify(self, row: Tensor, plain: Tensor) -> None:
         """Raise if a vmapped row is not what `fn` returns: some batching rules err."""
-        if torch.equal(row, plain):
-            return
-        difference = (row - plain).abs()
-        largest = float(plain.abs().nan_to_num(0, 0, 0).amax())
-        bound = BATCH_ROUNDINGS * self.eps * (10 * plain.abs() + largest)
-        same = (difference <= bound) | (row == plain) | plain.isnan()
-        if not bool(same.all()):
+        bound = BATCH_ROUNDINGS * self.eps * (10 * plain.abs() + largest(plain))
+        alike = ((row - plain).abs() <= bound) | (row == plain) | plain.isnan()
+        if not bool(alike.all()):
             raise RuntimeError("the vmapped function differs from the plain one")
+
+    def summed(self, weights: Tensor) -> Map:
+        """Return the map to weighted sums of all outputs; `weights` is (L, m)."""
+
+        def sums(*arguments: object) -> Tensor:
+            y = torch.cat([y.reshape(-1) for y in real_outputs(self.fn(*arguments))])
+            return weights.to(y) @ y
+
+        return Map(sums, self.inputs, self.wrt)
 
     # -------------------------------------------------------------- gradients
 
-    def graph(self) -> tuple[list[Tensor], list[Tensor]]:
+    def graph(self, *, strided: bool = False) -> Graph:
         """Evaluate `fn` in grad mode; return the leaves and the outputs."""
         self.evaluations += 1
-        leaves = [x.clone().requires_grad_() for x in self.points]
+        copy = not_contiguous if strided else torch.clone
+        leaves = [copy(x).requires_grad_() for x in self.points]
         with torch.enable_grad():
             return leaves, self.outputs(*leaves)
 
     def pullback(
-        self, graph: tuple[list[Tensor], list[Tensor]], cotangents: Tensor
+        self,
+        graph: Graph,
+        cotangents: Tensor,
+        *,
+        strided: bool = False,
+        only: int | None = None,
     ) -> Tensor:
-        """Return V J for cotangents V of shape (L, m), shape (L, n), by autograd."""
-        if self.batched_pullback and cotangents.shape[0] > 2:
+        """Return V J for cotangents V of shape (L, m), shape (L, n), by autograd.
+
+        The backward may be given tensors that are not contiguous, or nothing for all
+        outputs but one.
+        """
+        if self.batched_pullback and len(cotangents) > FEW:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    return self._pulled(graph, cotangents, batched=True)
+                    return self._pulled(graph, cotangents, True)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
         try:
             rows = [
-                self._pulled(graph, cotangents[k : k + 1], batched=False)
-                for k in range(cotangents.shape[0])
+                self._pulled(graph, v[None], False, strided, only)
+                for v in cotangents.unbind()
             ]
         except Exception as error:
             raise _backward_failed(error) from error
@@ -191,38 +274,49 @@ class Map:
 
     def _pulled(
         self,
-        graph: tuple[list[Tensor], list[Tensor]],
+        graph: Graph,
         cotangents: Tensor,
-        *,
         batched: bool,
+        strided: bool = False,
+        only: int | None = None,
     ) -> Tensor:
         leaves, outputs = graph
-        rows = cotangents.shape[0]
+        rows = len(cotangents)
         self.pullbacks += rows
-        pieces = _cut(cotangents, [y.numel() for y in outputs])
         lead = (rows,) if batched else ()
-        pairs = [
-            (y, v.reshape(lead + y.shape).to(y.dtype, copy=True))
-            for y, v in zip(outputs, pieces, strict=True)
-            if y.requires_grad
-        ]
-        if not pairs:
+        attached, given = [], []
+        pieces = _cut(cotangents, [y.numel() for y in outputs])
+        for k, (y, v) in enumerate(zip(outputs, pieces, strict=True)):
+            if y.requires_grad and only in (None, k):
+                v = v.reshape(lead + y.shape).to(y, copy=True)
+                attached.append(y)
+                given.append(not_contiguous(v) if strided else v)
+        if not attached:
             return self.x.new_zeros(rows, self.n)
-        gradients = torch.autograd.grad(
-            [y for y, _ in pairs],
-            leaves,
-            [v for _, v in pairs],
-            retain_graph=True,
-            allow_unused=True,
-            is_grads_batched=batched,
-        )
+        with self._backward_mode():
+            gradients = torch.autograd.grad(
+                attached,
+                leaves,
+                given,
+                retain_graph=True,
+                allow_unused=True,
+                is_grads_batched=batched,
+            )
         flat = [
             self.x.new_zeros(rows, size)
             if g is None
-            else _dense(g).reshape(rows, size).to(torch.float64)
+            else _dense(g).reshape(rows, size).to(self.device).to(torch.float64)
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
-        return flat[0] if batched and len(flat) == 1 else torch.cat(flat, 1)
+        return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
+
+    def _backward_mode(self) -> AbstractContextManager[object]:
+        """Let a backward run in double too, in this thread, where modes are seen."""
+        stack = ExitStack()
+        if self.widened:
+            stack.enter_context(torch.autograd.set_multithreading_enabled(False))
+            stack.enter_context(InDouble(strict=False, casts=not self.narrow_inputs))
+        return stack
 
     # ----------------------------------------------------------------- points
 
@@ -230,28 +324,34 @@ class Map:
         """Cut (B, n) rows into one (B, size) piece per chosen input."""
         return _cut(flat, self.sizes)
 
+    def place(self, flat: Tensor) -> list[Tensor]:
+        """Return a vector of n elements as new tensors, like the points."""
+        pieces = flat.split_with_sizes(self.sizes)
+        return [
+            piece.view(x.shape).to(x, copy=True)
+            for piece, x in zip(pieces, self.points, strict=True)
+        ]
+
     def measure_memory(self) -> None:
         """Count the bytes that one evaluation allocates."""
         with _Allocations() as allocations:
-            self.value([x.clone() for x in self.points])
+            self.plain_value([x.clone() for x in self.points])
         self.bytes_per_evaluation = allocations.bytes
 
     def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return the position in `wrt` and the index of flat element `element`."""
         k = next(k for k in range(len(self.sizes)) if element < self.starts[k + 1])
-        shape = (
-            self.points[k].shape[:-1] if self.is_complex[k] else self.points[k].shape
-        )
-        flat = (element - self.starts[k]) // (2 if self.is_complex[k] else 1)
+        shape = self.points[k].shape
+        flat = element - self.starts[k]
+        if self.is_complex[k]:
+            shape, flat = shape[:-1], flat // 2
         return k, unravel(flat, shape)
 
     def locate_output(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return which output, and where in it, flat output `element` is."""
-        for k, shape in enumerate(self.output_shapes):
-            size = math.prod(shape)
-            if element < size:
-                return k, unravel(element, shape)
-            element -= size
+        for k, first, last in self.blocks():
+            if element < last:
+                return k, unravel(element - first, self.output_shapes[k])
         raise IndexError(element)
 
     def blocks(self) -> Iterator[tuple[int, int, int]]:
@@ -277,6 +377,23 @@ class _Allocations(TorchDispatchMode):
             if isinstance(y, Tensor):
                 self.bytes += y.numel() * y.element_size()
         return result
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors agree bit for bit, NaN equal to NaN."""
+    if a.shape != b.shape:
+        return False
+    return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def largest(x: Tensor) -> float:
+    """Return the largest finite size of any element, or 0."""
+    return float(x.abs().nan_to_num(0, 0, 0).amax()) if x.numel() else 0.0
+
+
+def not_contiguous(x: Tensor) -> Tensor:
+    """Return a copy of `x` whose elements do not lie side by side."""
+    return torch.stack([x, torch.zeros_like(x)], -1)[..., 0]
 
 
 def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
@@ -315,6 +432,15 @@ def real_outputs(result: object) -> list[Tensor]:
     if not kept:
         raise UnusableOutputError(_explain_output(result))
     return [_as_real(_dense(y)) for y in kept]
+
+
+def _own(x: object) -> object:
+    """Return a copy of a tensor that belongs to no graph."""
+    return x.detach().clone() if isinstance(x, Tensor) else x
+
+
+def _dtype(x: object) -> str:
+    return str(x.dtype).removeprefix("torch.") if isinstance(x, Tensor) else ""
 
 
 def _dense(x: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
-    MAX_MEMORY,
     POSITIONAL,
+    PROBES,
+    RTOL,
     input_names,
     make_settings,
     run_check,
@@ -37,11 +38,12 @@ def check_module(
     *inputs: object,
     loss: Function | None = None,
     wrt: str = "parameters",
-    probes: int = 20,
+    probes: int = PROBES,
     seed: int = 0,
     full: bool = False,
     strict: bool = False,
-    max_memory: int = MAX_MEMORY,
+    rtol: float = RTOL,
+    atol: float = 0.0,
 ) -> GradientReport:
     r"""Compare the gradient of a module with central differences.
 
@@ -60,7 +62,7 @@ def check_module(
     wrt : {"parameters", "inputs", "both"}
         What to differentiate by. Parameters that do not require a gradient are
         left out.
-    probes, seed, full, strict, max_memory
+    probes, seed, full, strict, rtol, atol
         As in `check_gradient`.
 
     Returns
@@ -73,8 +75,8 @@ def check_module(
     TypeError
         If `module` is not a ``torch.nn.Module``.
     ValueError
-        If `wrt` is unknown, or there is nothing to differentiate by, or `probes` or
-        `max_memory` is out of range.
+        If `wrt` is unknown, or there is nothing to differentiate by, or `probes`,
+        `rtol` or `atol` is out of range.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def check_module(
     >>> report.verdict, [row.name for row in report.inputs]
     ('pass', ['weight', 'bias'])
     """
-    settings = make_settings(probes, seed, full, strict, max_memory)
+    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module: expected a torch.nn.Module, got {type(module).__name__}; for a "

@@ -7,18 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._ladder import ladder
-from autodiff_guide.gradcheck._localise import Evidence
+from autodiff_guide.gradcheck._columns import ROUNDINGS, Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen
-from autodiff_guide.gradcheck._slopes import (
-    LARGEST_ROUNDING,
-    ROUNDINGS,
-    RTOL,
-    Status,
-)
 
 # A difference of this many error bars is enough to be wrong.
 ENOUGH = 5
@@ -26,8 +18,6 @@ FOUND = {
     Status.DISAGREE: "mismatch",
     Status.BAD_KINK: "kink",
     Status.KINK: "kink",
-    Status.EDGE: "kink",
-    Status.STAIRCASE: "staircase",
     Status.UNRESOLVED: "low-precision",
 }
 
@@ -41,14 +31,7 @@ def resolution(seen: Screen | None, evidence: Evidence | None, eps: float) -> fl
         numeric, bar = evidence.numeric.abs(), evidence.bar
         known = (bar / numeric)[numeric > ENOUGH * bar]
         share = float(known.median()) if len(known) else share
-    return max(RTOL, min(ROUNDINGS * eps, LARGEST_ROUNDING), ENOUGH * share)
-
-
-def within_a_tread(problem: Map, base: Base, evidence: Evidence, eps: float) -> bool:
-    """Return whether f, rounded to `eps`, need not move in the largest step."""
-    step = ladder(problem.eps)[0] * base.scale[evidence.columns]
-    rise = evidence.yours.abs() * step[:, None]
-    return bool((rise <= 2 * eps * base.value.abs()).all())
+    return max(1e-7, min(ROUNDINGS * eps, 0.05), ENOUGH * share)
 
 
 def error_bars(evidence: Evidence) -> Tensor:
@@ -73,7 +56,7 @@ def _uncompared(evidence: Evidence) -> Tensor:
     """Return which elements have several slopes, yours one of them, or none at all."""
     status = evidence.status
     none = ~torch.isfinite(evidence.numeric) & (status < Status.DISAGREE)
-    return (status == Status.KINK) | (status == Status.STAIRCASE) | none
+    return (status == Status.KINK) | none
 
 
 def worst_element(
@@ -158,7 +141,7 @@ def input_rows(
             InputRow(
                 name=name,
                 shape=tuple(point.shape),
-                dtype=str(point.dtype).removeprefix("torch."),
+                dtype=problem.dtypes[k],
                 kinds=found,
                 error=error,
             )

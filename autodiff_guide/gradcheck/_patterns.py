@@ -9,39 +9,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._block import Block, Finding, close
+from autodiff_guide.gradcheck._columns import Status
 from autodiff_guide.gradcheck._rearranged import rearranged
-from autodiff_guide.gradcheck._slopes import Status
 from autodiff_guide.gradcheck._terms import chain
 
 Pattern = Callable[[Block], Finding | None]
 
-# Constant factors that a forgotten step of a derivation leaves behind: numbers, and
-# those that only an exact ratio can tell from a number.
-RATIOS = {
-    2.0: "2",
-    1 / 2: "1/2",
-    3.0: "3",
-    1 / 3: "1/3",
-    4.0: "4",
-    1 / 4: "1/4",
-    3 / 2: "3/2",
-    2 / 3: "2/3",
-    10.0: "10",
-    1 / 10: "1/10",
-}
-CONSTANTS = {
-    math.pi: "π",
-    1 / math.pi: "1/π",
-    math.log(2): "ln 2",
-    1 / math.log(2): "1/ln 2",
-    math.sqrt(2): "√2",
-    1 / math.sqrt(2): "1/√2",
-}
 # A ratio known better than this is exact.
 EXACT = 1e-3
 # Yours is zero if it is less than this share of the numeric one.
@@ -103,8 +82,7 @@ def constant_factor(block: Block) -> Finding | None:
     if not bool((known & (A != 0)).any()):
         return None
     n, a, slack = N[known], A[known], block.slack[known]
-    weight = (slack.min() / slack).square()
-    c = float((weight * n * a).sum() / (weight * n * n).sum())
+    c = float((a / n).median())
     slack = (3 * block.slack + 1e-7 * N.abs()) * abs(c)
     if c == 0 or not bool(((A - c * N).abs() <= slack).all()):
         return None
@@ -114,10 +92,10 @@ def constant_factor(block: Block) -> Finding | None:
     signs = ("sign",) if c < 0 else ()
     times = abs(c)
     whole = max(1, round(max(times, 1 / times)))
-    count = float(whole) if times > 1 else 1 / whole
-    names = RATIOS | (CONSTANTS if uncertainty < EXACT else {})
-    value = min((count, *names), key=lambda v: abs(v / times - 1))
-    if abs(value / times - 1) > max(1e-6, uncertainty):
+    count = Fraction(whole) if times > 1 else Fraction(1, whole)
+    small = Fraction(times).limit_denominator(4)
+    value = min(count, small, key=lambda v: abs(float(v) / times - 1))
+    if abs(float(value) / times - 1) > max(1e-6, uncertainty):
         return ("factor", *signs), (
             f"your gradient{where} is {c:.6g} times the numeric one everywhere: a "
             "constant factor"
@@ -130,7 +108,7 @@ def constant_factor(block: Block) -> Finding | None:
             "everywhere (a deliberate gradient reversal?)"
         )
     sizes = _sizes(block)
-    text = names.get(value) or (f"{whole}" if value > 1 else f"1/{whole}")
+    text = str(value)
     about = "" if uncertainty < EXACT else "about "
     if whole > 3 and value == count and whole in sizes:
         way = (
@@ -144,7 +122,7 @@ def constant_factor(block: Block) -> Finding | None:
         )
     also = value == count and whole in sizes
     hint = f"; {whole} is also {sizes[whole]}: mean for sum?" if also else ""
-    if value == 1 / 2:
+    if value == Fraction(1, 2):
         hint += " (detaching one of two equal factors leaves 1/2, too)"
     reduced = also or (value == count and whole > 4 and whole != 10)
     kinds = ("factor", "reduction") if reduced else ("factor",)

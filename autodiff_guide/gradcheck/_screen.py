@@ -1,9 +1,8 @@
 r"""The screen: a few random directions and cotangents in place of a whole Jacobian.
 
 For a direction u and a cotangent v, central differences give :math:`v^T (J u)` and
-autograd gives :math:`(J^T v)^T u`. If the gradient is wrong anywhere, random signs make
-the two differ with probability at least one half, and K directions miss it with
-probability at most :math:`2^{-K}`.
+autograd gives :math:`(J^T v)^T u`. Signs and lengths of both are random, so that a
+wrong element shows in each of them, and wrong elements cannot cancel in all.
 
 References
 ----------
@@ -20,32 +19,30 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base, repeat_pullback
-from autodiff_guide.gradcheck._ladder import (
-    exact_steps,
-    extrapolated_limit,
+from autodiff_guide.gradcheck._differences import (
+    both_sides,
+    exact_move,
     first_steps,
     ladder,
+    limit,
 )
 from autodiff_guide.gradcheck._map import Map
-from autodiff_guide.gradcheck._probe import probe, random_signs
 
-# Directions of up to this many elements are kept in float64, more in int8.
-SMALL = 2**20
-# Elements of int8 directions that are made float64 at once.
-BLOCK = 2**16
-# Memory that one direction takes on the ladder, for each output: 20 float64 numbers.
-BYTES_PER_RUNG = 160
-# Directions that also get the second, smaller step.
-SECOND_STEP_PROBES = 4
+# Up to this many elements, each is a direction.
+FEW = 2
 # A probe is suspicious beyond this many error bars.
 BARS = 6
+# How many times larger than that of the first direction the truncation may be.
+MARGIN = 4
 # Rounding of the autograd side: of a typical probe, and of the sum of all its terms.
 TYPICAL_ROUNDING = 1e-11
 ROUNDINGS = 20
 # Differences that resolve less than this of the slope deserve more step sizes.
-SHARP = 1e-4
-# Noise this many times eps means that the function computes in lower precision.
-LOW_PRECISION = 1e7
+RESOLVED = 1e-4
+# What an element adds to a levelled direction stands out of rounding by this factor.
+STANDS_OUT = 1e3
+# Inputs of more elements than this climb before they are looked at column by column.
+CLIMB = 32
 
 
 @dataclass(eq=False)
@@ -56,275 +53,217 @@ class Screen:
     ----------
     yours, numeric, bar : Tensor
         (Jᵀv)·u by autograd, v·(Ju) by differences, and the error bar; shape (L, K).
-    cotangents, pulled : Tensor
-        V of shape (L, m), and V J of shape (L, n).
-    suspicious : bool
-        Some probe disagrees, or could not be judged.
-    disagree : bool
-        Some probe disagrees beyond its bar.
-    resolution : float
-        Error bar relative to the slope, of the output resolved worst.
-    kinked, vacuous : bool
-        The slopes on both sides differ; every derivative is zero.
-    silent : tuple of int
-        Inputs (positions in `wrt`) whose gradient is zero.
     detached : int
         Outputs that move with the inputs and carry no gradient.
-    noise : float
-        Relative rounding noise, where the ladder measured it.
+    suspicious, disagree : bool
+        Some probe disagrees or could not be judged; disagrees beyond its bar.
+    resolution : float
+        Error bar relative to the slope, of the output resolved worst.
+    vacuous, kinked : bool
+        Every derivative is zero; the slopes on both sides differ.
+    silent : tuple of int
+        Inputs (positions in `wrt`) whose gradient is zero.
+    cotangents, pulled : Tensor
+        V of shape (L, m), and V J of shape (L, n).
     """
 
     yours: Tensor
     numeric: Tensor
     bar: Tensor
+    detached: int
     cotangents: Tensor
     pulled: Tensor
-    detached: int
     suspicious: bool = True
     disagree: bool = True
     resolution: float = 0.0
-    kinked: bool = False
     vacuous: bool = False
+    kinked: bool = False
     silent: tuple[int, ...] = ()
-    noise: float = 0.0
+
+
+class _Slopes:
+    """Slopes of f along one direction after the other, with their errors."""
+
+    def __init__(self, problem: Map, base: Base) -> None:
+        self.problem, self.base = problem, base
+        self.slopes: list[Tensor] = []
+        self.errors: list[Tensor] = []
+        self.directions: list[Tensor] = []
+        self.jump = torch.zeros_like(base.value)
+        self.kinked = False
+
+    def along(self, u: Tensor, *, twice: bool) -> None:
+        """Take one step along u, or two to see how the slope depends on the step."""
+        problem, base = self.problem, self.base
+        h1, h2 = first_steps(problem.eps)
+        move = exact_move(problem, h1 * base.scale * u)
+        plus, minus = both_sides(problem, move)
+        slope, direction = (plus - minus) * (0.5 / h1), move / h1
+        rounding = torch.maximum(base.noise, problem.eps * plus.abs())
+        error = MARGIN * self.jump + rounding * (2 / h1)
+        if twice:
+            wider = (plus + minus - 2 * base.value).abs()
+            move = exact_move(problem, h2 * base.scale * u)
+            plus, minus = both_sides(problem, move)
+            half = (plus - minus) * (0.5 / h2)
+            self.jump = (slope - half).abs()
+            error = self.jump * (2 / 3) + rounding * (2 / h2)
+            # Richardson: the error of a central difference is 4 times that of half.
+            slope = torch.lerp(slope, half, 4 / 3)
+            direction = torch.lerp(direction, move / h2, 4 / 3)
+            # On a kink the bend halves with the step; else it quarters.
+            bend = (plus + minus - 2 * base.value).abs()
+            bent = (bend > 0.4 * wider) & (bend > 1e-3 * h2 * half.abs())
+            self.kinked |= bool((bent & (bend > 100 * rounding)).any())
+        self.slopes.append(slope)
+        self.errors.append(error)
+        self.directions.append(direction)
+
+    def found(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return slopes and errors (K, m), directions (K, n), and where all are finite."""
+        slopes, errors = torch.stack(self.slopes), torch.stack(self.errors)
+        finite = torch.isfinite(slopes + errors).all(0) & self.base.usable
+        return (
+            slopes.where(finite, 0.0),
+            errors.where(finite, 0.0),
+            torch.stack(self.directions),
+            finite,
+        )
 
 
 def screen(
-    problem: Map,
-    base: Base,
-    probes: int,
-    generator: torch.Generator,
-    max_memory: int,
+    problem: Map, base: Base, probes: int, atol: float, generator: torch.Generator
 ) -> Screen:
-    """Compare `probes` directions with as many cotangents; climb with suspicious ones.
-
-    If there are no more elements than probes, each is a direction.
-    """
-    if problem.n <= probes:
+    """Compare `probes` directions, or all columns if there are few, with cotangents."""
+    single = problem.n <= FEW
+    if single:
         U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
     else:
-        U = random_signs(probes, problem.n, generator).to(problem.device)
-        if U.numel() <= SMALL:
-            U = U.to(torch.float64)
-    result, again = _two_steps(problem, base, U, probes, generator, max_memory)
-    if again is not None:
-        single = problem.n <= probes
-        _climb(problem, base, result, U[again], single, max_memory)
+        U = random_lengths(probes, problem.n, generator).to(problem.device)
+    level = not single and probes > 1
+    found = _Slopes(problem, base)
+    for k in range(len(U) - level):
+        found.along(U[k], twice=single or k == 0)
+    slopes, errors, D, finite = found.found()
+    error, steepest = errors.amax(0), slopes.abs().amax(0)
+    checked = finite if base.checked is None else finite & base.checked
+    V = _cotangents(error, steepest, probes, generator).where(checked, 0.0)
+    A = problem.pullback(base.graph, V)
+    repeat_pullback(problem, base, V[:1], A[:1])
+    detached = 0
+    if base.attached is not None:
+        detached = int(((steepest > 10 * error) & ~base.attached).sum())
+    result = Screen(A, A, A, detached, V, A, kinked=found.kinked)
+    if not math.isfinite(A.sum()):
+        return result
+    if level:
+        U[-1] *= _levels(problem, base, V, A)
+        found.along(U[-1], twice=False)
+        slopes, errors, D, finite = found.found()
+    result.numeric, result.yours = V @ slopes.T, A @ D.T
+    result.bar = BARS * (V.square() @ errors.square().T).sqrt()
+    floor = _rounding_floor(problem, A, D) + atol * _least(V) * _least(D)
+    suspects = (result.numeric - result.yours).abs() > result.bar + floor
+    result.resolution = float((error / steepest)[checked].nan_to_num(0, 0, 0).amax())
+    zero = [not bool(a.any()) for a in problem.pieces(A)]
+    result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
+    result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
+    result.disagree = bool(suspects.any())
+    newly_bad = bool((base.usable & ~finite).any())
+    unresolved = newly_bad or result.resolution > RESOLVED
+    result.suspicious = result.disagree or unresolved
+    if result.suspicious and not newly_bad and problem.n > CLIMB:
+        again = U if unresolved else U[suspects.any(0)]
+        _climb(problem, base, result, again)
     return result
 
 
-def _two_steps(
-    problem: Map,
-    base: Base,
-    U: Tensor,
-    probes: int,
-    generator: torch.Generator,
-    max_memory: int,
-) -> tuple[Screen, Tensor | None]:
-    """Return the screen by two step sizes, and which directions deserve more."""
-    K, m = U.shape[0], problem.output_size
-    all_columns = problem.n <= probes
-    K2 = K if all_columns else min(K, SECOND_STEP_PROBES)
-    h1, h2 = first_steps(problem.eps)
-    d1, d2 = exact_steps(problem, [h1, h2], base.scale).split_with_sizes([1, 1])
-    (plus1, minus1), (plus2, minus2) = probe(
-        problem, U, [(d1, K), (d2, K2)], max_memory
-    )
-    slope1 = (plus1 - minus1) * (0.5 / h1)
-    slope2 = (plus2 - minus2) * (0.5 / h2)
-    largest = plus1.abs().amax(0)
-    newly_bad = False
-    checked = base.checked
-    if not math.isfinite(slope1.sum() + slope2.sum()):
-        bad = ~(torch.isfinite(slope1).all(0) & torch.isfinite(slope2).all(0))
-        newly_bad = bool((bad & base.usable).any())
-        bad |= ~base.usable
-        slope1, slope2 = slope1.where(~bad, 0.0), slope2.where(~bad, 0.0)
-        largest = largest.where(~bad, 0.0)
-        checked = ~bad if checked is None else checked & ~bad
-
-    rounding = torch.maximum(base.noise, problem.eps * largest)
-    jump = (slope1[:K2] - slope2).abs()
-    error = jump * (2 / 3) + rounding * (2 / h2)
-    if K2 < K:  # the probes without a second step: what the others found, and a margin
-        others = 4 * jump.median(0).values + rounding * (2 / h1)
-        error = torch.cat([error, others.expand(K - K2, m)])
-
-    kinked = False
-    bend = torch.sub(plus2 + minus2, base.value, alpha=2)
-    bent = bend.abs() > 1e-3 * h2 * slope2.abs()
-    if bool(bent.any()):  # on a kink the bend halves with the step; else it quarters
-        wider = plus1[:K2] + minus1[:K2] - 2 * base.value
-        bent &= (bend.abs() > 0.4 * wider.abs()) & (bend.abs() > 100 * rounding)
-        share = bent.to(torch.float64).mean(0).amax()
-        kinked = bool(share > (0.0 if all_columns else 0.5))
-    del plus1, minus1, plus2, minus2  # the largest of all, where outputs are many
-
-    steepest = slope1.abs().amax(0)
-    typical_error = error.amax(0) if all_columns else error.median(0).values
-    detached = 0
-    if base.attached is not None:
-        moves = (slope1.abs() > 10 * error).any(0) & ~base.attached
-        detached = int(moves.sum())
-    V = _cotangents(base, typical_error, steepest, probes, generator)
-    if checked is not None:
-        V = V.where(checked, 0.0)
-        steepest = steepest.where(checked, 0.0)
-    A = problem.pullback(base.graph, V)
-    repeat_pullback(problem, base, V[:1], A[:1])
-    result = Screen(
-        yours=A,
-        numeric=A,
-        bar=A,
-        cotangents=V,
-        pulled=A,
-        detached=detached,
-        kinked=kinked,
-    )
-    if not math.isfinite(A.sum()):
-        return result, None
-
-    # Richardson, (4 slope2 - slope1) / 3 of both sides, where there are two steps.
-    stretch = d1.div_(h1)
-    slope = torch.lerp(slope1[:K2], slope2, 4 / 3)
-    yours = _project(A, torch.lerp(stretch, d2.div_(h2), 4 / 3), U[:K2])
-    if K2 < K:
-        slope = torch.cat([slope, slope1[K2:]])
-        yours = torch.cat([yours, _project(A, stretch, U[K2:])], 1)
-    result.yours = yours
-    result.numeric = V @ slope.T
-    rest = result.numeric - yours
-    result.bar = BARS * (V.square() @ error.square().T).sqrt()
-    _, floor = _rounding_floor(problem, base, A, yours, all_columns)
-    suspects = rest.abs() > result.bar + floor
-    relative = (typical_error / steepest).nan_to_num(0, 0, 0)
-    result.resolution = float(relative.max())
-    zero = [not bool(a.any()) for a in problem.pieces(A)]
-    result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
-    result.vacuous = all(zero) and bool((slope1.abs() <= error).all())
-    result.disagree = bool(suspects.any())
-    blind = newly_bad or result.resolution > SHARP
-    result.suspicious = result.disagree or blind
-    if not result.suspicious:
-        return result, None
-    return result, suspects.any(0) | blind
-
-
-def _project(A: Tensor, stretch: Tensor, U: Tensor) -> Tensor:
-    """Return (A * stretch) Uᵀ, some elements at a time if the signs U are int8."""
-    if U.dtype == A.dtype:
-        return (A * stretch) @ U.T
-    projected = A.new_zeros(len(U), len(A))
-    for first in range(0, U.shape[1], BLOCK):
-        here = slice(first, first + BLOCK)
-        projected += U[:, here].to(A.dtype) @ (A[:, here] * stretch[:, here]).T
-    return projected.T
+def random_lengths(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    """Return random numbers of both signs and of sizes between 1/2 and 3/2."""
+    numbers = torch.rand(rows, columns, generator=generator, dtype=torch.float64)
+    numbers = numbers.mul_(2).sub_(1)
+    return numbers.add_(numbers.sign(), alpha=0.5)
 
 
 def _cotangents(
-    base: Base,
-    error: Tensor,
-    steepest: Tensor,
-    probes: int,
-    generator: torch.Generator,
+    error: Tensor, steepest: Tensor, probes: int, generator: torch.Generator
 ) -> Tensor:
-    """Return signed cotangents that weigh each output by 1 / its error bar.
+    """Return random cotangents that weigh each output by 1 / its error.
 
     Their lengths differ at random, so that a backward which forgets the incoming
     gradient cannot be right for all of them.
     """
-    m = error.shape[0]
-    rows = min(probes, m)
-    length = 0.5 + torch.rand(rows, 1, generator=generator, dtype=torch.float64)
+    m = len(error)
+    V = random_lengths(min(probes, m), m, generator).to(error)
     if m == 1:
-        V = length.to(error)
-    else:
-        error = error + 1e-12 * steepest
-        known = error > 0
-        if not bool(known.all()):
-            other = error[known].median() if bool(known.any()) else error + 1.0
-            error = error.where(known, other)
-        V = (random_signs(rows, m, generator) * length).to(error)
-        V *= error.amin() / error
-        if m <= probes:
-            V = torch.diag(V.diagonal())
-    if all(y.dtype == torch.float64 for y in base.graph[1]):
         return V
-    pieces = torch.split(V, [y.numel() for y in base.graph[1]], 1)
-    return torch.cat(
-        [v.to(y.dtype).to(V) for v, y in zip(pieces, base.graph[1], strict=True)], 1
-    )
+    error = error + 1e-12 * steepest
+    known = error > 0
+    if not bool(known.all()):
+        other = error[known].median() if bool(known.any()) else error + 1.0
+        error = error.where(known, other)
+    return V * (error.amin() / error)
 
 
-def _rounding_floor(
-    problem: Map, base: Base, A: Tensor, yours: Tensor, single: bool
-) -> tuple[Tensor, Tensor]:
-    """Return the typical size of each probe, and the rounding of its autograd side."""
-    of_all = ROUNDINGS * problem.eps
-    if single:  # one column, and one term, each
-        typical = yours.abs()
-        return typical, typical * (TYPICAL_ROUNDING + of_all)
-    terms = A * base.scale
-    typical = torch.linalg.vector_norm(terms, 2, 1, keepdim=True)
-    total = torch.linalg.vector_norm(terms, 1, 1, keepdim=True)
-    return typical, TYPICAL_ROUNDING * typical + of_all * total
+def _levels(problem: Map, base: Base, V: Tensor, A: Tensor) -> Tensor:
+    """Return how far to move each element so that all change the output alike.
 
-
-def _climb(
-    problem: Map, base: Base, result: Screen, U: Tensor, single: bool, max_memory: int
-) -> None:
-    """Judge the suspicious directions again, on a ladder of step sizes."""
-    A = result.pulled
-    steps = ladder(problem.eps)
-    # A quarter of the memory: the screen's own tensors take the rest.
-    rows = max(1, max_memory // 4 // (BYTES_PER_RUNG * problem.output_size))
-    rungs = [_rungs(problem, base, result, u, max_memory) for u in U.split(rows)]
-    rests, noises, jumps, stuck = zip(*rungs, strict=True)
-    rest, bar = extrapolated_limit(
-        torch.cat(rests, 1), torch.cat(noises, 1), torch.tensor(steps).to(A)
-    )
-    result.yours = _project(A, base.scale[None], U)
-    typical, floor = _rounding_floor(problem, base, A, result.yours, single)
-    result.disagree = bool((rest.abs() > 5 * bar + floor.T).any())
-    relative = (bar / typical.T)[(typical.T > 0).expand_as(bar)]
-    result.resolution = float(relative.max()) if len(relative) else 0.0
-    low = result.resolution > SHARP or not bool(torch.isfinite(bar).all())
-    result.suspicious = result.disagree or low or any(stuck)
-    jump = torch.stack(jumps).amax(0)
-    noise = jump.where(jump > 0, math.nan).nanmedian(0).values.nan_to_num(0, 0, 0)
-    result.noise = float(noise[base.usable].amax())
-    result.kinked &= result.noise < LOW_PRECISION * problem.eps
-    result.numeric = result.yours + rest.T
-    result.bar = 5 * bar.T
-
-
-def _rungs(
-    problem: Map, base: Base, result: Screen, U: Tensor, max_memory: int
-) -> tuple[Tensor, Tensor, Tensor, bool]:
-    """Return what each step of the ladder finds, for the directions U.
-
-    That is how far numeric and yours are apart, and the noise of it, both (H, K, L);
-    the largest relative jump of each output from one small step to the next; and
-    whether some output stands still at the smallest step and moved at a larger one.
+    So an element whose slope is far below the largest is seen too, as far as the
+    rounding of the output allows.
     """
+    share = A.abs().amax(0) * base.scale
+    rounding = problem.eps * (V.abs() @ base.value.abs().nan_to_num(0, 0, 0)).amax()
+    least = torch.maximum(
+        share.amin(), STANDS_OUT * rounding / first_steps(problem.eps)[0]
+    )
+    return (least / share).nan_to_num(1.0, 1.0, 1.0).clamp_max(1.0)
+
+
+def _least(x: Tensor) -> float:
+    """Return the least size that is not zero, of any element."""
+    size = x.abs()
+    return float(size.where(size > 0, math.inf).amin())
+
+
+def _rounding_floor(problem: Map, A: Tensor, D: Tensor) -> Tensor:
+    """Return the rounding of the autograd side of each probe, shape (L, K)."""
+    typical = (A.square() @ D.square().T).sqrt()
+    return TYPICAL_ROUNDING * typical + ROUNDINGS * problem.eps * (A.abs() @ D.abs().T)
+
+
+def _climb(problem: Map, base: Base, result: Screen, U: Tensor) -> None:
+    """Judge suspicious directions again, on a ladder of step sizes."""
     V, A = result.cotangents, result.pulled
-    rests, noises, jumps = [], [], []
-    previous = None
-    moved = torch.zeros_like(U[:, :1] != 0)
-    for h in ladder(problem.eps):
-        d = exact_steps(problem, [h], base.scale)
-        ((plus, minus),) = probe(problem, U, [(d, len(U))], max_memory)
-        slope = ((plus - minus) * (0.5 / h)).where(base.usable, 0.0)
-        rests.append(slope @ V.T - _project(A, d / h, U).T)
-        largest = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
-        largest = torch.maximum(largest, base.value.abs().nan_to_num(0, 0, 0))
-        rounding = torch.maximum(base.noise, problem.eps * largest)
-        rounding = rounding.where(base.usable, 0.0) / h
-        noises.append(3 * (rounding.square() @ V.square().T).sqrt())
-        if previous is not None and h < 0.3 * problem.eps ** (1 / 3):
-            jump = (slope - previous).abs() * h / largest.clamp_min(1e-300)
-            jumps.append(jump.nan_to_num(0, 0, 0).amax(0))
-        moved = moved | (slope != 0)
-        previous = slope
-    stuck = bool((moved & (slope == 0)).any())
-    return torch.stack(rests), torch.stack(noises), torch.stack(jumps), stuck
+    result.yours, rest, bar = on_ladder(problem, base, V, A, U, ladder(problem.eps))
+    D = U * base.scale
+    result.numeric, result.bar = result.yours + rest, BARS * bar
+    floor = _rounding_floor(problem, A, D)
+    result.disagree = bool((rest.abs() > result.bar + floor).any())
+    relative = bar / (A.square() @ D.square().T).sqrt()
+    result.resolution = float(relative.nan_to_num(0).amax())
+    result.suspicious = result.disagree or result.resolution > RESOLVED
+
+
+def on_ladder(
+    problem: Map, base: Base, V: Tensor, A: Tensor, U: Tensor, steps: list[float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return yours along U, how far numeric is apart from it, and the error bar.
+
+    The limit on a ladder of steps; each of shape (L, K), for cotangents V and A = V J.
+    """
+    rests, noises = [], []
+    for h in steps:
+        slopes, errors, D = [], [], []
+        for u in U.unbind():
+            move = exact_move(problem, h * base.scale * u)
+            plus, minus = both_sides(problem, move)
+            size = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
+            slopes.append((plus - minus) * (0.5 / h))
+            errors.append(torch.maximum(base.noise, problem.eps * size) / h)
+            D.append(move / h)
+        slope = torch.stack(slopes).where(base.usable, 0.0)
+        error = torch.stack(errors).where(base.usable, 0.0)
+        rests.append(V @ slope.T - A @ torch.stack(D).T)
+        noises.append(2 * (V.square() @ error.square().T).sqrt())
+    rest, bar = limit(torch.stack(rests), torch.stack(noises))
+    return A @ (U * base.scale).T, rest, bar

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autodiff_guide.gradcheck._localise import Evidence
+from autodiff_guide.gradcheck._columns import Evidence
 from autodiff_guide.gradcheck._map import Map
 
 NOTHING = "nothing was tested"
@@ -17,33 +17,22 @@ DETACHED = (
 NO_DEPENDENCE = (
     "no output changes with {}, and the gradient is zero: unused, or a flat region"
 )
-LOW = (
-    "the function is noisy by {:.1e} of its value, far above {:.0e}: it computes in "
-    "lower precision inside{}, or is very ill-conditioned"
-)
-COARSE = (
-    "the function computes in lower precision inside ({}), in stairs too wide for any "
-    "slope to be measured: check it with inputs of that precision"
-)
-STAIRCASE = (
-    "the function is a staircase (quantised, or of low precision) at {} of the places "
-    "measured: the slope of a tread is 0"
-)
-EDGE = "{} on the edge of the domain: only a one-sided slope exists, and yours is it"
 MEAN_OF_SIDES = (
     "the point is on a kink: the slopes on both sides differ, and yours is their mean"
 )
+WIDENED = "parts in lower precision were computed in double"
+OWN_PRECISION = (
+    "the function cannot be computed in double and was checked in its own precision, "
+    "of {:.1e}"
+)
 
 
-def allowed_kink(
-    problem: Map,
-    evidence: Evidence,
-    names: tuple[str, ...],
-    kinks: int,
-    clearest: tuple[int, int, float, float],
-) -> str:
+def allowed_kink(problem: Map, evidence: Evidence, names: tuple[str, ...]) -> str:
     """Return the sentence on kinks where yours lies between the slopes."""
-    column, output, left, right = clearest
+    kinks = int((evidence.status == 1).sum())
+    if evidence.kink is None:
+        return f"{kinks} elements have one slope only, on the edge of the domain"
+    column, output, left, right = evidence.kink
     k, index = problem.locate(int(evidence.columns[column]))
     at = f"{names[k]}{list(index)}"
     sit = f"{kinks} elements sit on a kink, such as {at}"

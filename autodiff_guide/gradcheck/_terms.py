@@ -11,6 +11,39 @@ from torch import Tensor
 
 from autodiff_guide.gradcheck._block import Block, Finding
 
+# What derivatives are made of: of the input x, of the output y, of another input z.
+OF_X = [
+    "x",
+    "x^2",
+    "x^3",
+    "abs(x)",
+    "sign(x)",
+    "sqrt(abs(x))",
+    "exp(x)",
+    "sin(x)",
+    "cos(x)",
+    "cos(x)^2",
+    "tanh(x)",
+    "1 - tanh(x)^2",
+    "sigmoid(x)",
+    "1 - sigmoid(x)",
+    "sigmoid(x)*(1 - sigmoid(x))",
+    "1 + x^2",
+    "1 - x^2",
+    "1 - x",
+    "1 + x",
+    "log(abs(x))",
+    "x*sigmoid(x)*(1 - sigmoid(x))",
+    "x*(1 - tanh(x)^2)",
+    "exp(-x^2)",
+    "exp(-x^2/2)",
+    "x*exp(-x^2/2)",
+    "x*cos(x)",
+    "x*exp(x)",
+]
+OF_Y = ("f(x)", "1 - f(x)", "f(x)*(1 - f(x))", "1 - f(x)^2", "f(x)^2", "x/f(x)")
+OF_Z = ("z", "z*x", "x - z", "z^2")
+
 
 def chain(block: Block) -> Finding | None:
     """Return whether yours misses, or has too much of, a known factor or term."""
@@ -62,56 +95,19 @@ def _constant(
 
 
 def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
-    """Yield named functions of the live elements: what derivatives are made of."""
+    """Yield named functions of the live elements, and their inverses."""
     live = block.live
-    x = block.x[live]
-    simple = {
-        "x": x,
-        "x^2": x * x,
-        "x^3": x**3,
-        "|x|": x.abs(),
-        "sign(x)": x.sign(),
-        "sqrt(|x|)": x.abs().sqrt(),
-        "exp(x)": x.exp(),
-        "sin(x)": x.sin(),
-        "cos(x)": x.cos(),
-        "cos(x)^2": x.cos() ** 2,
-        "tanh(x)": x.tanh(),
-        "1 - tanh(x)^2": 1 - x.tanh() ** 2,
-        "sigmoid(x)": x.sigmoid(),
-        "1 - sigmoid(x)": (-x).sigmoid(),
-        "sigmoid(x)(1 - sigmoid(x))": x.sigmoid() * (-x).sigmoid(),
-        "1 + x^2": 1 + x * x,
-        "1 - x^2": 1 - x * x,
-        "1 - x": 1 - x,
-        "1 + x": 1 + x,
-        "log(|x|)": x.abs().log(),
-        "x sigmoid(x)(1 - sigmoid(x))": x * x.sigmoid() * (-x).sigmoid(),
-        "x (1 - tanh(x)^2)": x * (1 - x.tanh() ** 2),
-        "exp(-x^2)": (-x * x).exp(),
-        "exp(-x^2/2)": (-x * x / 2).exp(),
-        "x exp(-x^2/2)": x * (-x * x / 2).exp(),
-        "x cos(x)": x * x.cos(),
-        "x exp(x)": x * x.exp(),
-    }
+    known = {"x": block.x[live]}
+    named = [(term, "", known) for term in OF_X]
     if block.full and len(block.y) == len(block.x):
         y = block.y[live]
-        simple |= {
-            "f(x)": y,
-            "1 - f(x)": 1 - y,
-            "f(x) (1 - f(x))": y * (1 - y),
-            "1 - f(x)^2": 1 - y * y,
-            "f(x)^2": y * y,
-            "x/f(x)": x / y,
-        }
-    own = block.name
-    simple = {re.sub(r"\bx\b", own, name): f for name, f in simple.items()}
-    for name, values in block.others.items():
-        other = values[live]
-        simple |= {name: other, f"{name} * {own}": other * x}
-        simple |= {f"({own} - {name})": x - other, f"({name})^2": other**2}
-    for name, f in simple.items():
+        named += [(term, "", known | {"f": lambda x: y}) for term in OF_Y]
+    for other, values in block.others.items():
+        named += [(term, other, known | {"z": values[live]}) for term in OF_Z]
+    for term, other, values in named:
+        f = eval(term.replace("^", "**"), vars(torch), values)
         if float(f.std()) <= 1e-9 * float(f.abs().amax()):
             continue  # a constant factor
+        name = re.sub(r"\bx\b", block.name, re.sub(r"\bz\b", other, term))
         yield name, f
         yield f"1/({name})", 1 / f

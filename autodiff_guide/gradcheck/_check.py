@@ -1,0 +1,279 @@
+"""The check itself: base, screen, columns, diagnosis, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._base import Base, examine, outputs_alone
+from autodiff_guide.gradcheck._columns import (
+    Evidence,
+    Status,
+    Tolerance,
+    compare,
+    search,
+)
+from autodiff_guide.gradcheck._conclusion import ConclusionError
+from autodiff_guide.gradcheck._diagnose import diagnose
+from autodiff_guide.gradcheck._differences import first_steps, ladder
+from autodiff_guide.gradcheck._map import Map, largest
+from autodiff_guide.gradcheck._numbers import (
+    element_comparison,
+    input_rows,
+    probe_comparison,
+    resolution,
+    worst_element,
+    worst_probe,
+)
+from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
+from autodiff_guide.gradcheck._sentences import (
+    DETACHED,
+    MEAN_OF_SIDES,
+    NO_DEPENDENCE,
+    NOT_LINEAR,
+    NOTHING,
+    OWN_PRECISION,
+    WIDENED,
+    allowed_kink,
+)
+
+# Jacobians up to this many columns and elements are compared whole on failure.
+WHOLE_COLUMNS = 4096
+WHOLE_ELEMENTS = 2**20
+# Of others, this many columns are sampled.
+SAMPLE_COLUMNS = 512
+# Outputs beyond this many are compared through this many random sums of them.
+WHOLE_OUTPUTS, SUMS = 4096, 8
+# A backward is linear if three times its input gives three times its output, this
+# closely.
+LINEAR = 6e-2
+# Kinds that pass, and fail under `strict`.
+STRICT = ("vacuous", "kink")
+
+Remarks = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose."""
+
+    probes: int
+    seed: int
+    full: bool
+    strict: bool
+    accepted: Tolerance
+
+
+class Check:
+    """One check of one map, from the first evaluation to the report."""
+
+    def __init__(self, problem: Map, names: Sequence[str], settings: Settings) -> None:
+        self.problem = problem
+        self.names = tuple(names)
+        self.settings = settings
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.screen: Screen | None = None
+        self.evidence: Evidence | None = None
+        self.compared = problem
+
+    def run(self) -> GradientReport:
+        """Return the report; no step raises for what is wrong with the gradient."""
+        try:
+            return self._judge()
+        except ConclusionError as end:
+            return self._report(end.verdict, end.kinds, end.sentence)
+
+    def _judge(self) -> GradientReport:
+        problem, settings = self.problem, self.settings
+        base = examine(problem)
+        if problem.n == 0 or problem.output_size == 0:
+            empty = "inputs" if problem.n == 0 else "outputs"
+            sentence = f"the {empty} have no elements: {NOTHING}"
+            return self._passed([("vacuous", sentence)])
+        atol = settings.accepted.atol
+        seen = screen(problem, base, settings.probes, atol, self.generator)
+        self.screen = seen
+        outputs_alone(problem, base, self.generator)
+        if not (seen.suspicious or settings.full):
+            return self._passed(self._remarks(seen, base))
+        return self._by_column(seen, base)
+
+    # ------------------------------------------------- when the screen is not enough
+
+    def _by_column(self, seen: Screen, base: Base) -> GradientReport:
+        problem, accepted = self.problem, self.settings.accepted
+        linear = self._is_linear(base)
+        problem.measure_memory()
+        if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
+            problem, base = self._sums_of_outputs(base)
+        movable = torch.arange(problem.n, device=problem.device)
+        if problem.movable is not None:
+            movable = movable[problem.movable]
+        columns = self._sample(movable, problem.output_size)
+        partial = len(columns) < len(movable)
+        if partial and seen.disagree:
+            evidence = search(problem, base, columns, accepted, self.generator)
+        else:
+            evidence = compare(problem, base, columns, accepted)
+        self.compared, self.evidence = problem, evidence
+        if not linear:
+            return self._report("fail", ("not-linear",), NOT_LINEAR)
+        if evidence.failed:
+            return self._report("fail", *diagnose(problem, base, evidence, self.names))
+        if seen.disagree and not partial:
+            self._backward_precision(seen, evidence)
+        return self._acquitted(seen, base, evidence)
+
+    def _sample(self, columns: Tensor, m: int) -> Tensor:
+        """Return the columns to look at: all, or a random sample."""
+        n = len(columns)
+        whole = n <= WHOLE_COLUMNS and n * m <= WHOLE_ELEMENTS
+        if whole or self.settings.full:
+            return columns
+        count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m))
+        sample = torch.randperm(n, generator=self.generator)[:count]
+        return columns[sample.sort().values.to(columns.device)]
+
+    def _sums_of_outputs(self, base: Base) -> tuple[Map, Base]:
+        """Return the map to a few random sums of very many outputs."""
+        weights = random_lengths(SUMS, self.problem.output_size, self.generator)
+        weights = weights.to(base.value) / (base.value.abs().nan_to_num(0, 0, 0) + 1)
+        if base.checked is not None:
+            weights = weights.where(base.checked, 0.0)
+        sums = self.problem.summed(weights)
+        sums.bytes_per_evaluation = self.problem.bytes_per_evaluation
+        return sums, examine(sums)
+
+    def _is_linear(self, base: Base) -> bool:
+        """Return whether the backward of -3 v is -3 times the backward of v."""
+        problem = self.problem
+        v = torch.randn(1, problem.output_size, generator=self.generator)
+        v = v.to(base.value).where(base.usable, 0.0)
+        once = problem.pullback(base.graph, v)
+        thrice = problem.pullback(base.graph, -3.0 * v)
+        if not bool(torch.isfinite(once).all()):
+            return True
+        rounding = 1e3 * problem.eps * largest(base.value) / float(base.scale.max())
+        return largest(thrice + 3 * once) <= LINEAR * largest(once) + rounding
+
+    def _backward_precision(self, seen: Screen, evidence: Evidence) -> None:
+        """Conclude if unit cotangents pull back right and general ones do not."""
+        V, A = seen.cotangents, seen.pulled[:, evidence.columns]
+        agrees = not bool((evidence.status != Status.AGREE).any())
+        if not agrees or V.shape[1] != evidence.numeric.shape[1]:
+            return
+        expected = V @ evidence.numeric.T
+        slack = V.abs() @ (5 * evidence.bar + 1e-6 * evidence.numeric.abs()).T
+        slack += 100 * self.problem.eps * largest(expected)
+        over = ((A - expected).abs() > slack) & (expected != 0)
+        if bool(over.any()):
+            error = float(((A - expected) / expected).abs()[over].max())
+            raise ConclusionError(
+                "fail",
+                ("low-precision", "not-linear"),
+                "the gradient is right for unit grad_outputs, and off by "
+                f"{error:.1e} for general ones: the backward casts to lower "
+                "precision, rounds or clips",
+            )
+
+    # ------------------------------------------------------------------- passing
+
+    def _remarks(self, seen: Screen, base: Base) -> Remarks:
+        """Return what a passing check should mention."""
+        problem = self.problem
+        remarks = list(base.remarks)
+        if problem.refused:
+            remarks.append(("low-precision", OWN_PRECISION.format(problem.eps)))
+        elif problem.widened and not problem.narrow_inputs:
+            remarks.append(("low-precision", WIDENED))
+        if seen.kinked and self.evidence is None:
+            remarks.append(("kink", MEAN_OF_SIDES))
+        if seen.detached:
+            remarks.append(("detached", DETACHED.format(seen.detached)))
+        if seen.vacuous:
+            if not any(y.grad_fn is not None for y in base.graph[1]):
+                remarks.append(("no-dependence", NO_DEPENDENCE.format("any input")))
+            remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
+        elif seen.silent:
+            silent = ", ".join(self.names[k] for k in seen.silent)
+            remarks.append(("no-dependence", NO_DEPENDENCE.format(silent)))
+        return remarks
+
+    def _acquitted(
+        self, seen: Screen, base: Base, evidence: Evidence
+    ) -> GradientReport:
+        """Return the report on columns that hold nothing wrong."""
+        flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
+        seen.vacuous = not bool(evidence.yours.any()) and flat
+        remarks = self._remarks(seen, base)
+        if evidence.count(Status.KINK):
+            sentence = allowed_kink(self.compared, evidence, self.names)
+            remarks.insert(0, ("kink", sentence))
+        unresolved = evidence.count(Status.UNRESOLVED)
+        if not unresolved:
+            return self._passed(remarks)
+        bare = not bool(torch.isfinite(evidence.bar).any(1).all())
+        kind = "nonfinite" if bare else "low-precision"
+        return self._report(
+            "inconclusive",
+            tuple(dict.fromkeys([kind, *(kind for kind, _ in remarks)])),
+            f"{unresolved} of {evidence.status.numel()} elements cannot be resolved by "
+            "differences (noise, a jump, or values that are not finite nearby)",
+            tuple(sentence for _, sentence in remarks),
+        )
+
+    # ------------------------------------------------------------------- reports
+
+    def _passed(self, remarks: Remarks) -> GradientReport:
+        kinds = tuple(dict.fromkeys(kind for kind, _ in remarks)) or ("agree",)
+        sentences = tuple(sentence for _, sentence in remarks)
+        forbidden = [k for k in kinds if k in STRICT] if self.settings.strict else []
+        if forbidden:
+            kinds = (*forbidden, *(k for k in kinds if k not in forbidden))
+            first = next(text for kind, text in remarks if kind == kinds[0])
+            return self._report("fail", kinds, f"under strict: {first}", sentences)
+        if "agree" not in kinds and "vacuous" not in kinds:
+            kinds = (*kinds, "agree")
+        sentence = "the gradient agrees with central differences"
+        if "kink" in kinds:
+            sentence += " wherever there is one slope"
+        if "vacuous" in kinds:
+            sentence = f"nothing disagrees, but {NOTHING}"
+        return self._report("pass", kinds, sentence, sentences)
+
+    def _report(
+        self,
+        verdict: str,
+        kinds: tuple[str, ...],
+        sentence: str,
+        remarks: tuple[str, ...] = (),
+    ) -> GradientReport:
+        seen, problem, evidence = self.screen, self.problem, self.evidence
+        steps: tuple[float, ...] = first_steps(problem.eps)
+        if seen is not None and seen.suspicious:
+            steps = (*steps, *ladder(problem.eps))
+        worst = comparison = None
+        if evidence is not None:
+            worst = worst_element(self.compared, evidence, self.names)
+            comparison = element_comparison(self.compared, evidence, self.names)
+        elif seen is not None:
+            worst, comparison = worst_probe(seen), probe_comparison(seen)
+        return GradientReport(
+            verdict=verdict,
+            kinds=kinds,
+            sentence=sentence,
+            remarks=remarks,
+            resolution=resolution(seen, evidence, problem.eps),
+            seed=self.settings.seed,
+            probes=self.settings.probes,
+            steps=steps,
+            evaluations=problem.evaluations,
+            pullbacks=problem.pullbacks,
+            inputs=input_rows(problem, self.names, kinds, evidence),
+            worst=worst,
+            comparison=comparison,
+        )

@@ -1,0 +1,401 @@
+"""Where a gradient is wrong: columns of the Jacobian, compared element by element."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._base import Base
+from autodiff_guide.gradcheck._differences import (
+    fine_ladder,
+    first_steps,
+    ladder,
+    limit,
+    one_sided_limit,
+)
+from autodiff_guide.gradcheck._map import MAX_MEMORY, Map, largest
+from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
+
+# Columns judged together on the ladder, and doubles that each takes for each output.
+BLOCK = 64
+DOUBLES_PER_OUTPUT = 144
+# Error bars within which two slopes are equal.
+BARS = 5
+# Rounding of a gradient, in units of eps and of the largest slope nearby.
+ROUNDINGS = 50
+# An error bar is sharp below these shares of the slope, and of the largest one.
+SHARP, SHARP_OF_LARGEST = 1e-3, 1e-5
+# Directions and cotangents of the bisection, and how many wrong elements it looks for.
+BISECTION_PROBES, BISECTION_COTANGENTS, BISECTED = 2, 4, 3
+# A relative step from which a smooth function would move.
+WIDE = 0.01
+
+
+class Status(IntEnum):
+    """What one element of the Jacobian turned out to be."""
+
+    AGREE = 0
+    KINK = 1
+    UNRESOLVED = 2
+    DISAGREE = 3
+    BAD_KINK = 4
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
+
+    rtol: float
+    atol: float
+
+
+@dataclass(eq=False)
+class Evidence:
+    """Columns of the Jacobian: yours, and the numeric ones with error bars.
+
+    Attributes
+    ----------
+    columns : Tensor
+        The flat input elements looked at, shape (C,).
+    yours, numeric, bar : Tensor
+        Shape (C, m).
+    rounding : Tensor
+        What rounding may add to `yours`, shape (C, m).
+    status : Tensor
+        A `Status` for each element, shape (C, m), int8.
+    kink : tuple or None
+        (column position, output, left slope, right slope) of the clearest kink.
+    """
+
+    columns: Tensor
+    yours: Tensor
+    numeric: Tensor
+    bar: Tensor
+    rounding: Tensor
+    status: Tensor
+    kink: tuple[int, int, float, float] | None = None
+
+    def count(self, status: Status) -> int:
+        """Return how many elements have this status."""
+        return int((self.status == status).sum())
+
+    @property
+    def failed(self) -> bool:
+        """Whether any element is wrong."""
+        return bool((self.status >= Status.DISAGREE).any())
+
+
+@dataclass(eq=False)
+class Values:
+    """f on both sides of a point, moved along C single columns in H steps.
+
+    `plus` and `minus` have shape (H, C, m); `ahead` and `behind`, the distances that
+    were really moved, (H, C, 1).
+    """
+
+    plus: Tensor
+    minus: Tensor
+    ahead: Tensor
+    behind: Tensor
+
+    @property
+    def central(self) -> Tensor:
+        """The central differences, (H, C, m)."""
+        return (self.plus - self.minus) / (self.ahead + self.behind)
+
+    def rounding(self, problem: Map, base: Base) -> Tensor:
+        """Return the rounding of the values, (H, C, m)."""
+        size = torch.maximum(self.plus.abs(), self.minus.abs())
+        size = torch.maximum(size, base.value.abs()).nan_to_num(0, 0, 0)
+        return torch.maximum(base.noise, problem.eps * size)
+
+
+def move_columns(
+    problem: Map, columns: Tensor, steps: list[float], scale: Tensor
+) -> Values:
+    """Evaluate f with one element moved at a time, both ways, in every step.
+
+    Only the tensor that holds the element is batched; the others are shared.
+    """
+    H, C, m = len(steps), len(columns), problem.output_size
+    plus, minus = problem.x.new_empty(2, H, C, m).unbind()
+    ahead, behind = problem.x.new_empty(2, H, C, 1).unbind()
+    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)[:, None]
+    for p, x in enumerate(problem.points):
+        start, stop = problem.starts[p], problem.starts[p + 1]
+        mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
+        row = problem.bytes_per_evaluation + 2 * x.numel() * x.element_size() + 16 * m
+        chunk = max(1, int(MAX_MEMORY / row / 2 / H))
+        for here in torch.split(mine, chunk) if len(mine) else ():
+            local = (columns[here] - start).to(x.device)
+            centre = problem.x[columns[here]]
+            move = sizes * scale[columns[here]]
+            up, down = (centre + move).to(x), (centre - move).to(x)
+            points = (
+                x.reshape(-1).repeat(2 * H * len(here), 1).view(2, H, len(here), -1)
+            )
+            each = torch.arange(len(here), device=x.device)
+            points[0][:, each, local] = up
+            points[1][:, each, local] = down
+            batch = list(problem.points)
+            batch[p] = points.view(-1, *x.shape)
+            y = problem.values(batch, p).view(2, H, len(here), m)
+            plus[:, here], minus[:, here] = y
+            ahead[:, here, 0] = up.to(centre) - centre
+            behind[:, here, 0] = centre - down.to(centre)
+    return Values(plus, minus, ahead, behind)
+
+
+def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
+    """Return these columns of J by autograd, as rows: shape (C, m)."""
+    m = problem.output_size
+    yours = problem.x.new_empty(len(columns), m)
+    row = 24 * (problem.n + m) + problem.bytes_per_evaluation
+    every = torch.arange(m, device=problem.device)
+    for rows in every.split(max(1, MAX_MEMORY // row)):
+        unit = problem.x.new_zeros(len(rows), m)
+        unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
+        yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
+    return yours
+
+
+def compare(problem: Map, base: Base, columns: Tensor, accepted: Tolerance) -> Evidence:
+    """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
+    evidence, doubt = _first_look(problem, base, columns, accepted)
+    _judge(problem, base, evidence, doubt, accepted)
+    return evidence
+
+
+def search(
+    problem: Map,
+    base: Base,
+    columns: Tensor,
+    accepted: Tolerance,
+    generator: torch.Generator,
+) -> Evidence:
+    """Compare a sample of columns, and those that bisection finds if it is right."""
+    evidence = compare(problem, base, columns, accepted)
+    if not evidence.failed:
+        found = set(_bisect(problem, base, accepted, generator))
+        more = sorted(found.difference(columns.tolist()))
+        if more:
+            columns = torch.cat([columns, columns.new_tensor(more)])
+            return compare(problem, base, columns, accepted)
+    return evidence
+
+
+def _first_look(
+    problem: Map, base: Base, columns: Tensor, accepted: Tolerance
+) -> tuple[Evidence, Tensor]:
+    """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
+    yours = jacobian_columns(problem, base, columns)
+    values = move_columns(problem, columns, list(first_steps(problem.eps)), base.scale)
+    finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
+    coarse, fine = values.central
+    rounding = values.rounding(problem, base).amax(0)
+    bar = (coarse - fine).abs() * (2 / 3) + 4 * rounding / values.ahead[1]
+    numeric = (4 * fine - coarse) / 3
+    shown = torch.maximum(_known(yours), numeric.abs().where(finite, 0.0))
+    nearby = torch.maximum(shown.amax(0), shown.amax(1, keepdim=True))
+    unseen = problem.eps ** (-1 / 3) * rounding / base.scale[columns][:, None]
+    slack = ROUNDINGS * problem.eps * nearby + 0.1 * unseen
+    allowed = 3 * bar + accepted.atol + accepted.rtol * shown + slack
+    apart = (yours - numeric).abs() / (allowed + 1e-300)
+    sharp = bar <= 0.1 * SHARP * shown + 0.1 * SHARP_OF_LARGEST * shown.amax(0) + unseen
+    settled = finite & (apart <= 1) & sharp
+    if base.checked is not None:
+        settled |= ~base.checked
+    status = torch.where(settled, Status.AGREE, Status.UNRESOLVED).to(torch.int8)
+    evidence = Evidence(columns, yours, numeric, bar, slack, status)
+    doubt = (apart + 1e-9).nan_to_num(math.inf).where(~settled, 0.0).amax(1)
+    return evidence, doubt
+
+
+def _judge(
+    problem: Map, base: Base, evidence: Evidence, doubt: Tensor, accepted: Tolerance
+) -> None:
+    """Send doubtful columns up a ladder, the worst first, until some have failed.
+
+    Those still in doubt get two more: of steps relative to a small element itself, and
+    of steps small enough for a singularity close by.
+    """
+    order = torch.argsort(doubt, descending=True)[: int((doubt > 0).sum())]
+    size = problem.x.abs()
+    own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
+    is_small = (own < base.scale)[evidence.columns]
+    coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
+    room = MAX_MEMORY // (8 * DOUBLES_PER_OUTPUT * max(1, problem.output_size))
+    for block in order.split(max(1, min(BLOCK, room))) if len(order) else ():
+        found = _climb(problem, base, evidence, block, coarse, base.scale, accepted)
+        found.enter(evidence, evidence.status[block] == Status.UNRESOLVED)
+        for steps in (coarse, fine):
+            doubtful = (evidence.status[block] >= Status.UNRESOLVED).any(1)
+            if steps is coarse:
+                doubtful &= is_small[block]
+            if bool(doubtful.any()):
+                again = block[doubtful]
+                found = _climb(problem, base, evidence, again, steps, own, accepted)
+                found.enter(evidence, found.clearer(evidence))
+        if evidence.failed:
+            break
+
+
+@dataclass(eq=False)
+class _Judged:
+    """What a ladder found of the columns `block`, each of shape (C, m)."""
+
+    block: Tensor
+    status: Tensor
+    numeric: Tensor
+    bar: Tensor
+    left: Tensor
+    right: Tensor
+
+    def clearer(self, evidence: Evidence) -> Tensor:
+        """Return where this ladder knows better than the one before.
+
+        It does if its bar is smaller, or if nothing was known. It does not if larger
+        steps spoke for your gradient and it speaks against: rounding can be smooth over
+        tiny steps.
+        """
+        before, bar = evidence.numeric[self.block], evidence.bar[self.block]
+        unresolved = evidence.status[self.block] == Status.UNRESOLVED
+        supported = (evidence.yours[self.block] - before).abs() <= BARS * bar
+        against = supported & (self.status >= Status.UNRESOLVED)
+        known = unresolved & (self.status < Status.UNRESOLVED)
+        return (known | (self.bar < bar) | ~torch.isfinite(bar)) & ~against
+
+    def enter(self, evidence: Evidence, where: Tensor) -> None:
+        """Write into the evidence what was found, at some elements."""
+        for mine, theirs in (
+            (self.status, evidence.status),
+            (self.numeric, evidence.numeric),
+            (self.bar, evidence.bar),
+        ):
+            theirs[self.block] = torch.where(where, mine, theirs[self.block])
+        kinks = (self.status == Status.KINK) | (self.status == Status.BAD_KINK)
+        kinks &= where & torch.isfinite(self.left + self.right)
+        if evidence.kink is None and bool(kinks.any()):
+            worst = int((self.status * kinks).flatten().argmax())
+            c, o = divmod(worst, self.status.shape[1])
+            sides = float(self.left[c, o]), float(self.right[c, o])
+            evidence.kink = (int(self.block[c]), o, *sides)
+
+
+def _climb(
+    problem: Map,
+    base: Base,
+    evidence: Evidence,
+    block: Tensor,
+    steps: list[float],
+    scale: Tensor,
+    accepted: Tolerance,
+) -> _Judged:
+    """Find the limits that columns have on a ladder, and what they say of yours."""
+    values = move_columns(problem, evidence.columns[block], steps, scale)
+    rounding = values.rounding(problem, base)
+    noise = 2 * rounding / (values.ahead + values.behind)
+    numeric, bar = limit(values.central, noise)
+    ahead = (values.plus - base.value) / values.ahead
+    behind = (base.value - values.minus) / values.behind
+    right, right_bar = one_sided_limit(ahead, 2 * noise, steps)
+    left, left_bar = one_sided_limit(behind, 2 * noise, steps)
+
+    yours = evidence.yours[block]
+    peak = _known(evidence.yours).amax(0)
+    around = evidence.rounding[block]
+    # Where f does not move at all, yours may be what two large terms leave.
+    flat = (values.plus == values.minus).all(0) & (values.ahead.amax(0) > 0)
+    width = values.ahead.amax(0)
+    left_over = (
+        problem.eps * largest(base.value) / width + math.sqrt(problem.eps) * peak
+    )
+    around = around + left_over.where(flat & (steps[0] >= WIDE), 0.0)
+
+    def slack(value: Tensor, bar: Tensor) -> Tensor:
+        size = torch.maximum(_known(yours), _known(value))
+        return BARS * bar + accepted.atol + accepted.rtol * size + around
+
+    resolved = torch.isfinite(bar)
+    close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
+    size = torch.maximum(_known(yours), _known(numeric))
+    unavoidable = 3 * noise.amin(0) + (around - evidence.rounding[block])
+    unavoidable += 10 * evidence.rounding[block]
+    sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
+
+    has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
+    both_bars = left_bar + right_bar
+    steepest = torch.maximum(left.abs(), right.abs())
+    gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
+    kink = has_left & has_right & ((right - left).abs() > gap)
+    low, high = torch.minimum(left, right), torch.maximum(left, right)
+    between = (yours >= low - slack(low, both_bars)) & (
+        yours <= high + slack(high, both_bars)
+    )
+    edge = (has_left ^ has_right) & ~resolved
+    side = torch.where(has_right, right, left)
+    side_bar = torch.where(has_right, right_bar, left_bar)
+    on_edge = (yours - side).abs() <= slack(side, side_bar)
+
+    status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
+    status[close & sharp] = Status.AGREE
+    status[resolved & ~close] = Status.DISAGREE
+    status[edge & on_edge] = Status.KINK
+    status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
+    status[kink & between] = Status.KINK
+    status[kink & ~between] = Status.BAD_KINK
+    status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
+    return _Judged(
+        block,
+        status,
+        torch.where(resolved, numeric, side),
+        torch.where(resolved, bar, side_bar),
+        left.where(~edge, math.nan),
+        right,
+    )
+
+
+def _known(x: Tensor) -> Tensor:
+    return x.abs().nan_to_num(0, 0, 0)
+
+
+def _bisect(
+    problem: Map, base: Base, accepted: Tolerance, generator: torch.Generator
+) -> list[int]:
+    """Return some wrong elements of a large input, halving where they may be.
+
+    A random probe of half the elements tells whether that half holds a wrong one, or
+    else the other must, so that log2(n) halves lead to one wrong element among n.
+    """
+    m = problem.output_size
+    rows = min(m, BISECTION_COTANGENTS)
+    V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
+    if base.checked is not None:
+        V = V.where(base.checked, 0.0)
+    A = problem.pullback(base.graph, V)
+    steps = ladder(problem.eps)[2:9]
+
+    def suspicious(some: Tensor) -> bool:
+        U = problem.x.new_zeros(BISECTION_PROBES, problem.n)
+        U[:, some] = random_lengths(BISECTION_PROBES, len(some), generator).to(U)
+        _, rest, bar = on_ladder(problem, base, V, A, U, steps)
+        sizes = (U * base.scale).abs().T
+        floor = 1e-12 * A.abs() @ sizes + accepted.atol * V.abs().amax() * sizes.amax()
+        return bool((rest.abs() > BARS * bar + floor).any())
+
+    found: list[int] = []
+    elements = torch.arange(problem.n, device=problem.device)
+    while len(found) < BISECTED and suspicious(elements):
+        some = elements
+        while len(some) > 1:
+            first, second = some.tensor_split(2)
+            some = first if suspicious(first) else second
+        if not suspicious(some):
+            break
+        found.append(int(some))
+        elements = elements[elements != some]
+    return found

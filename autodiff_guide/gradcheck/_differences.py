@@ -1,0 +1,109 @@
+"""Differences on both sides of a point, and the limit they have at falling steps."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._map import Map
+
+LEVELS = 12
+# Of more elements than this the typical size is that of every third, fifth, ... one.
+MANY = 2**17
+# Noise of a difference, in roundings of the larger value.
+ROUNDINGS = 2
+
+
+def scales(problem: Map) -> Tensor:
+    """Return what steps are relative to: each size, raised to a typical one."""
+    size = problem.x.abs()
+    if problem.movable is not None:
+        size = size.where(problem.movable, 0.0)
+    for piece in size.split_with_sizes(problem.sizes):
+        piece.clamp_min_(_typical(piece))
+    return size
+
+
+def _typical(size: Tensor) -> float:
+    """Return the median of `size`, or of some of many; of nonzero ones if it is 0."""
+    some = size[:: 2 * (len(size) // MANY) + 1]
+    typical = float(some.median()) if len(some) else 1.0
+    if not typical > 0:
+        nonzero = size[size > 0]
+        typical = float(nonzero.median()) if len(nonzero) else 1.0
+    return typical
+
+
+def first_steps(eps: float) -> tuple[float, float]:
+    """Return the two relative steps tried first, near the best for smooth maps."""
+    step = 2 * eps ** (1 / 3)
+    return step, step / 2
+
+
+def ladder(eps: float) -> list[float]:
+    """Return relative steps, from large down to where rounding wins."""
+    return _geometric(min(0.5, max(0.05, 4 * eps ** (1 / 3))), 0.1 * math.sqrt(eps))
+
+
+def fine_ladder(eps: float) -> list[float]:
+    """Return relative steps below those of `ladder`, for a singularity close by."""
+    return _geometric(0.1 * math.sqrt(eps), 4 * eps)
+
+
+def _geometric(top: float, bottom: float) -> list[float]:
+    ratio = (bottom / top) ** (1 / (LEVELS - 1))
+    return [top * ratio**k for k in range(LEVELS)]
+
+
+def exact_move(problem: Map, move: Tensor) -> Tensor:
+    """Return the part of `move`, shape (n,), that x + move and x - move keep."""
+    size = problem.x.abs()
+    kept = (move.abs() + size - size).copysign(move)
+    if problem.eps > torch.finfo(torch.float64).eps:
+        pairs = zip(problem.points, kept.split_with_sizes(problem.sizes), strict=True)
+        kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs])
+    return kept if problem.movable is None else kept.where(problem.movable, 0.0)
+
+
+def _kept(x: Tensor, move: Tensor) -> Tensor:
+    """Return the part of `move` that survives in the precision of x."""
+    size = x.abs()
+    kept = (move.abs().to(x) + size - size).to(move.device).to(torch.float64)
+    return kept.copysign(move)
+
+
+def both_sides(problem: Map, move: Tensor) -> tuple[Tensor, Tensor]:
+    """Return f(x + move) and f(x - move), each of shape (m,)."""
+    plus = problem.plain_value(problem.place(problem.x + move))
+    return plus, problem.plain_value(problem.place(problem.x - move))
+
+
+def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the limit of estimates (H, ...) at falling steps, and its error bar.
+
+    The error of an estimate is at least its rounding `noise`, and at least the larger
+    of its distances to its two neighbours on the ladder; the best estimate is the one
+    with the smallest error. The ends have one neighbour and are never chosen.
+    """
+    gaps = (estimates[1:] - estimates[:-1]).abs()
+    gaps = torch.where(torch.isfinite(gaps), gaps, math.inf)
+    ends = torch.full_like(estimates[:1], math.inf)
+    error = torch.maximum(torch.cat([ends, gaps]), torch.cat([gaps, ends]))
+    error = torch.maximum(error, noise)
+    error = torch.where(torch.isfinite(estimates), error, math.inf)
+    bar, level = error.min(0)
+    return estimates.gather(0, level[None])[0], bar
+
+
+def one_sided_limit(
+    estimates: Tensor, noise: Tensor, steps: list[float]
+) -> tuple[Tensor, Tensor]:
+    """Return the limit of one-sided differences, whose error falls as the step.
+
+    Neighbours D(h) and D(h/q) combine to (q D(h/q) - D(h)) / (q - 1).
+    """
+    q = steps[0] / steps[1]
+    combined = (q * estimates[1:] - estimates[:-1]) / (q - 1)
+    return limit(combined, noise[1:] * (q + 1) / (q - 1))
