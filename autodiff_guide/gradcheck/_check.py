@@ -123,7 +123,8 @@ class Check:
         if not linear:
             return self._report("fail", ("not-linear",), NOT_LINEAR)
         if evidence.failed:
-            return self._report("fail", *diagnose(problem, base, evidence, self.names))
+            found = diagnose(self.problem, problem, base, evidence, self.names)
+            return self._report(*found)
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
         return self._acquitted(seen, base, evidence)

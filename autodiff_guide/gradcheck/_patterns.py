@@ -1,30 +1,38 @@
-"""What wrong gradients look like: each pattern is a function of one block.
+"""What wrong gradients look like: each pattern is a function of one block; add one here.
 
 A pattern returns the kinds it has recognised, the most specific first, and one sentence
-to the author of the gradient; or None.
+to the author of the gradient; or None. The first of `PATTERNS` that fits is told.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block, Finding, close
-from autodiff_guide.gradcheck._columns import Status
-from autodiff_guide.gradcheck._rearranged import rearranged
+from autodiff_guide.gradcheck._block import Block, Finding
 from autodiff_guide.gradcheck._terms import chain
 
 Pattern = Callable[[Block], Finding | None]
 
-# A ratio known better than this is exact.
-EXACT = 1e-3
 # Yours is zero if it is less than this share of the numeric one.
 NOTHING = 1e-3
+# A ratio is 2 or 2/3 if it is to this share.
+EXACT = 1e-6
+# Fractions with denominators beyond this are met by chance.
+DENOMINATOR = 99
+# A gradient off by this share, at elements without a pattern, misses no term.
+NEARLY = 2e-6
+# An error that starts at a threshold stands out of the error bars by this factor.
+JUMP = 100
+# Yours is an inverted mask if it differs by zeros at more than this share.
+MASKED = 0.8
+# Elements on either side that it takes to speak of a threshold, or of a border.
+SEVERAL = 3
 
 
 def detached(block: Block) -> Finding | None:
@@ -47,15 +55,15 @@ def nonfinite(block: Block) -> Finding | None:
         f"your gradient{block.where} is {float(block.yours[row, column])} at "
         f"{int(born.sum())} of {born.numel()} places, first at element "
         f"{block.index(int(block.elements[column]))}, where the input is "
-        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, "
-        "log or a division at 0; torch.where does not stop a NaN of the branch not "
-        "taken)"
+        f"{float(block.values[block.name][column]):.6g}: 0 * inf or 0 / 0 in the "
+        "backward (sqrt, norm, log or a division at 0; torch.where does not stop a NaN "
+        "of the branch not taken)"
     )
 
 
 def zero(block: Block) -> Finding | None:
     """Return whether yours is zero everywhere although the numeric one is not."""
-    least = NOTHING * float(block.numeric.abs().nan_to_num(0, 0, 0).max())
+    least = NOTHING * float(block.numeric.abs().max())
     if bool(block.given.any()) or float(block.yours.abs().max()) > least:
         return None
     return ("zero", "detached"), (
@@ -78,109 +86,162 @@ def step(block: Block) -> Finding | None:
 
 def constant_factor(block: Block) -> Finding | None:
     """Return whether yours is one constant times the numeric Jacobian."""
-    known, N, A = block.moves, block.numeric, block.yours
-    if not bool((known & (A != 0)).any()):
-        return None
-    n, a, slack = N[known], A[known], block.slack[known]
+    n, a, slack = (t[block.moves] for t in (block.numeric, block.yours, block.slack))
     c = float((a / n).median())
-    slack = (3 * block.slack + 1e-7 * N.abs()) * abs(c)
-    if c == 0 or not bool(((A - c * N).abs() <= slack).all()):
+    known = 3 * block.slack + 1e-7 * block.numeric.abs()
+    far = (block.yours - c * block.numeric).abs() > known * abs(c)
+    uncertainty = max(EXACT, 3 * float((slack / n.abs()).min()))
+    if c == 0 or bool(far.any()) or abs(c - 1) <= uncertainty:
         return None
-    uncertainty = 3 * float((block.slack[known] / n.abs()).min()) + 1e-7
-    where = block.where
-    sign = " and has the wrong sign" if c < 0 else ""
-    signs = ("sign",) if c < 0 else ()
-    times = abs(c)
-    whole = max(1, round(max(times, 1 / times)))
-    count = Fraction(whole) if times > 1 else Fraction(1, whole)
-    small = Fraction(times).limit_denominator(4)
-    value = min(count, small, key=lambda v: abs(float(v) / times - 1))
-    if abs(float(value) / times - 1) > max(1e-6, uncertainty):
-        return ("factor", *signs), (
-            f"your gradient{where} is {c:.6g} times the numeric one everywhere: a "
-            "constant factor"
+    times = Fraction(abs(c))
+    value = min(
+        (times.limit_denominator(DENOMINATOR), 1 / Fraction(max(1, round(1 / times)))),
+        key=lambda value: abs(value / times - 1),
+    )
+    exact = abs(value / times - 1) <= uncertainty
+    sign = ("sign",) if c < 0 else ()
+    if exact and value == 1:
+        return sign, (
+            f"your gradient{block.where} has the wrong sign: it is -1 times the "
+            "numeric one everywhere (a deliberate gradient reversal?)"
         )
-    if value == 1:
-        if c > 0:
-            return None
-        return ("sign",), (
-            f"your gradient{where} has the wrong sign: it is -1 times the numeric one "
-            "everywhere (a deliberate gradient reversal?)"
-        )
+    head = (
+        f"your gradient{block.where} is {value if exact else format(abs(c), '.6g')} "
+        f"times the numeric one everywhere{' and has the wrong sign' if sign else ''}"
+    )
     sizes = _sizes(block)
-    text = str(value)
-    about = "" if uncertainty < EXACT else "about "
-    if whole > 3 and value == count and whole in sizes:
-        way = (
-            "a sum in the backward, a mean in the forward"
-            if value > 1
-            else "a mean in the backward, a sum in the forward"
+    whole = max(value.numerator, value.denominator)
+    if not exact or whole not in sizes or min(value.numerator, value.denominator) > 1:
+        return ("factor", *sign), f"{head}: a constant factor"
+    if whole <= 3:
+        return ("factor", "reduction", *sign), (
+            f"{head}: a constant factor; {whole} is also {sizes[whole]}, a mean for a "
+            "sum?"
         )
-        return ("reduction", "factor", *signs), (
-            f"your gradient{where} is {about}{text} times the numeric one{sign}, and "
-            f"{whole} is {sizes[whole]}: {way}?"
-        )
-    also = value == count and whole in sizes
-    hint = f"; {whole} is also {sizes[whole]}: mean for sum?" if also else ""
-    if value == Fraction(1, 2):
-        hint += " (detaching one of two equal factors leaves 1/2, too)"
-    reduced = also or (value == count and whole > 4 and whole != 10)
-    kinds = ("factor", "reduction") if reduced else ("factor",)
-    return (*kinds, *signs), (
-        f"your gradient{where} is {about}{text} times the numeric one everywhere"
-        f"{sign}{hint}"
+    backward, forward = ("sum", "mean") if value > 1 else ("mean", "sum")
+    return ("reduction", "factor", *sign), (
+        f"{head}, and {whole} is {sizes[whole]}: a {backward} in the backward, a "
+        f"{forward} in the forward?"
     )
 
 
 def _sizes(block: Block) -> dict[int, str]:
     """Return the counts that a mean would divide by, and what they count."""
     counts: dict[int, str] = {}
-    for what, shape in (("input", block.input_shape), ("output", block.output_shape)):
+    for what, shape in block.shapes:
         for r in range(1, len(shape) + 1):
             for dims in itertools.combinations(range(len(shape)), r):
                 count = math.prod(shape[d] for d in dims)
                 names = ", ".join(map(str, dims))
-                meaning = (
-                    f"the number of {what} elements"
-                    if r == len(shape)
-                    else f"the size of {what} dim{'s' if r > 1 else ''} {names}"
-                )
-                if count > 1:
-                    counts.setdefault(count, meaning)
+                meaning = f"the size of {what} dim{'s' * (r > 1)} {names}"
+                if r == len(shape):
+                    meaning = f"the number of {what} elements"
+                counts.setdefault(count, meaning)
     return counts
+
+
+def nearly_right(block: Block) -> Finding | None:
+    """Return whether yours is off by little everywhere, so that no term is missing."""
+    wrong = block.wrong
+    size = torch.maximum(block.numeric.abs(), block.yours.abs())
+    apart = (block.yours - block.numeric).abs()
+    share = (apart / size)[wrong]
+    of_row = (apart / size.amax(1, keepdim=True))[wrong]
+    if float(of_row.max()) > NEARLY or float(share.median()) > NEARLY:
+        return None
+    rtol = 10.0 ** math.ceil(math.log10(float(share.max())))
+    return ("low-precision",), (
+        f"the gradient{block.where} and the differences agree to "
+        f"{float(of_row.max()):.1g} and no further: an iterative solver's own "
+        f"tolerance, or constants in lower precision; rtol={rtol:.0e} accepts it"
+    )
 
 
 def conjugate(block: Block) -> Finding | None:
     """Return whether yours belongs to the conjugate: torch's convention missed."""
-    if not (block.is_complex and block.full):
-        return None
-    n = math.prod(block.input_shape) // 2
-    m = len(block.numeric)
-    flip = torch.tensor([1.0, -1.0]).to(block.numeric)
-    N, A = block.numeric.view(m, n, 2), block.yours.view(m, n, 2)
-    slack = 2 * block.slack.view(m, n, 2)
-    if close(A, N * flip, slack) or close(A, -N * flip, slack):
-        return ("conjugate",), (
-            f"your gradient{block.where} is the complex conjugate of the right one"
-        )
-    if m % 2:
-        return None
-    cross = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(N).view(1, 2, 1, 2)
-    shape = (m // 2, 2, n, 2)
-    if close(A.view(shape), N.view(shape) * cross, slack.view(shape)):
-        return ("conjugate",), (
-            f"your gradient{block.where} is the complex conjugate of the right one: "
-            "multiply grad_output by the conjugate of the derivative"
-        )
+    signs = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(block.numeric)
+    m, columns = block.numeric.shape
+    for rows in (1, 2):  # of a real output, of a complex one
+        if block.is_complex and block.full and m % rows == 0:
+            pattern = signs[:rows].repeat(m // rows, columns // 2)
+            if block.equals(block.numeric * pattern, block.slack):
+                return ("conjugate",), (
+                    f"your gradient{block.where} is the complex conjugate of the right "
+                    "one: multiply grad_output by the conjugate of the derivative"
+                )
     return None
+
+
+def rearranged(block: Block) -> Finding | None:
+    """Return whether yours is the numeric Jacobian with its elements moved."""
+    position = torch.full((math.prod(block.input_shape) + 1,), -1)
+    position = position.to(block.elements)
+    position[block.elements] = torch.arange(len(block.elements)).to(position)
+    for kind, what, rows, elements in _moves(block):
+        columns = position[elements]
+        known = (columns >= 0).expand_as(block.wrong)
+        there, slack = (t[rows, columns] for t in (block.numeric, block.slack))
+        if block.equals(there, slack, known):
+            return (kind,), f"your gradient{block.where} is {what}"
+    return None
+
+
+def _moves(block: Block) -> Iterator[tuple[str, str, Tensor, Tensor]]:
+    """Yield a kind, words, and the (row, input element) that came to each place.
+
+    Element n of n stands for none: what came to the border is not known.
+    """
+    shape, outputs = block.input_shape, block.output_shape or ()
+    dims = range(len(shape) - block.is_complex)
+    here, rows = block.elements, torch.arange(len(block.numeric)).to(block.elements)
+    rows = rows[:, None]
+    every = torch.arange(math.prod(shape)).to(here).view(shape)
+    if block.square and not block.is_complex:
+        words = "the transpose of the numeric one: a kernel is used without its flip, "
+        yield "transposed", words + "or a matrix without .T", here, rows
+    for d, e in itertools.combinations(dims, 2):
+        source = every.transpose(d, e).reshape(-1)[here]
+        words = f"transposed (input dims {d} and {e} are swapped): a .T is missing or "
+        if shape[d] == shape[e]:
+            yield "transposed", words + "one too many", rows, source
+        elif len(dims) == 2:
+            words = "transposed and reshaped back: use .T, not reshape"
+            yield "transposed", words, rows, source
+    for d, e in itertools.product(range(len(outputs)), dims):
+        if outputs[d] == shape[e] > 1:
+            row, column = (
+                list(torch.unravel_index(*t)) for t in ((rows, outputs), (here, shape))
+            )
+            row[d], column[e] = column[e], row[d]
+            words = f"the transpose of the numeric one (output dim {d}, input dim {e})"
+            words += ": a .T is missing or one too many"
+            yield "transposed", words, _ravel(row, outputs), _ravel(column, shape)
+    for e, k in itertools.product(dims, (1, -1, 2, -2)):
+        if shape[e] - abs(k) >= 2:
+            source = every.roll(k, e)
+            source.narrow(e, 0 if k > 0 else k, abs(k)).fill_(every.numel())
+            words = f"shifted by {k:+d} along dim {e}: an off-by-one index"
+            yield "shift", words, rows, source.reshape(-1)[here]
+    for r in range(1, len(dims) + 1):
+        for flipped in itertools.combinations(dims, r):
+            names = ", ".join(map(str, flipped))
+            words = f"reversed along dim {names}: a flip is missing, or one too many"
+            yield "flip", words, rows, every.flip(flipped).reshape(-1)[here]
+
+
+def _ravel(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+    """Return the flat index of an index into a tensor of `shape`."""
+    flat = torch.zeros_like(index[0])
+    for at, size in zip(index, shape, strict=True):
+        flat = flat * size + at
+    return flat
 
 
 def inverted_mask(block: Block) -> Finding | None:
     """Return whether yours is zero exactly where the numeric one is not."""
     moves, given = block.moves.any(0), block.given.any(0)
-    if not (bool(moves.any()) and bool(given.any())):
-        return None
-    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.8:
+    either = (moves ^ given).double().mean() > MASKED
+    if bool((moves & given).any()) or not (bool(given.any()) and bool(either)):
         return None
     return ("mask",), (
         f"your gradient{block.where} is zero exactly where the numeric one is not, and "
@@ -189,53 +250,46 @@ def inverted_mask(block: Block) -> Finding | None:
 
 
 def offset(block: Block) -> Finding | None:
-    """Return whether yours is the numeric Jacobian plus a constant."""
+    """Return whether yours is the numeric Jacobian plus a constant, here or there."""
     wrong = block.wrong
-    if int(wrong.sum()) < 2:
-        return None
-    differences = (block.yours - block.numeric)[wrong]
-    c = float(differences.median())
-    if c == 0:
-        return None
-    known = 1e-6 * abs(c) + 3 * block.slack[wrong]
-    if not bool(((differences - c).abs() <= known).all()):
+    apart, slack = (block.yours - block.numeric)[wrong], 3 * block.slack[wrong]
+    c = float(apart.median())
+    near = bool(((apart - c).abs() <= slack + EXACT * abs(c)).all())
+    if len(apart) < 2 or not near or abs(c) < JUMP * float(slack.median()):
         return None
     if bool(wrong.all()):
         return ("offset",), (
             f"your gradient{block.where} is the numeric one "
             f"{'+' if c > 0 else '-'} {abs(c):.6g} everywhere: a constant was added"
         )
-    if len(wrong) != 1 or not bool(block.both[wrong].all()):
+    if len(wrong) > 1 or not bool((block.moves & block.given)[wrong].all()):
         return None
-    hot = ""
-    if block.full and len(block.input_shape) == 2:
-        per_row = wrong[0].reshape(block.input_shape).sum(-1)
-        if bool((per_row == 1).all()):
-            hot = ", at one element of every row: a one-hot (target) term is missing"
-    if not hot and _threshold(block, wrong[0], ~wrong[0]):
+    hot = block.full and len(block.input_shape) == 2
+    hot = hot and bool((wrong.view(block.input_shape).sum(-1) == 1).all())
+    if not hot and _threshold(block, wrong[0]):
         return None
     return ("offset", "localized"), (
         f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
-        f"of {_measured(block)}{hot}"
+        f"of {_measured(block)}"
+        + ", at one element of every row: a one-hot (target) term is missing"
+        * hot
     )
 
 
 def broadcast(block: Block) -> Finding | None:
     """Return whether only one slice of a broadcast input's uses was counted."""
-    missing = block.moves & ~block.given
-    osh, ish = block.output_shape, block.input_shape
-    if len(block.numeric) < 2 or not block.full or not bool(missing.any()):
+    shape = block.output_shape or ()
+    if not block.full or math.prod(block.input_shape) >= math.prod(shape):
         return None
-    if math.prod(osh) != len(block.numeric) or math.prod(ish) >= math.prod(osh):
+    if not bool((block.moves & ~block.given).any()):
         return None
-    wrong = block.wrong.any(1).reshape(osh)
-    for d, size in enumerate(osh):
+    wrong = block.wrong.any(1).reshape(shape)
+    for d, size in enumerate(shape):
         right = ~wrong.transpose(0, d).reshape(size, -1).any(1)
         if size > 1 and int(right.sum()) == 1:
             return ("broadcast",), (
-                f"your gradient{block.where} holds only slice "
-                f"{int(right.int().argmax())} of output dim {d}: the sum over the "
-                "broadcast dimension is missing"
+                f"your gradient{block.where} holds only slice {int(right.int().argmax())}"
+                f" of output dim {d}: the sum over the broadcast dimension is missing"
             )
     return None
 
@@ -243,114 +297,111 @@ def broadcast(block: Block) -> Finding | None:
 def diagonal(block: Block) -> Finding | None:
     """Return whether cross terms, or the diagonal alone, are missing."""
     missing = block.moves & ~block.given
-    extra = block.given & ~block.moves
-    rows, columns = block.numeric.shape
-    if rows < 2 or not bool(missing.any()):
+    count = int(missing.sum())
+    if 2 * count < max(1, int(block.wrong.sum())):
         return None
-    if rows == columns and block.full:
-        eye = torch.eye(rows, dtype=torch.bool, device=missing.device)
-        most = float(missing.sum()) >= 0.5 * float((block.wrong & ~eye).sum())
-        if not bool((missing & eye).any()) and not bool((block.given & ~eye).any()):
-            if most:
-                return ("diagonal",), (
-                    f"your Jacobian{block.where} is diagonal, the numeric one is not: "
-                    f"{int(missing.sum())} cross terms are missing (a normalisation "
-                    "that couples elements, or a statistic treated as a constant)"
-                )
-        elif torch.equal(missing, block.moves & eye) and not bool(extra.any()):
+    eye = torch.zeros_like(missing)
+    if block.square:
+        eye[block.elements, torch.arange(len(block.elements))] = True
+        if torch.equal(missing, block.moves & eye):
             return ("diagonal",), (
                 f"your Jacobian{block.where} misses its diagonal: an element's own "
                 "contribution is left out (exclusive for inclusive?)"
             )
-    wide = float(block.wrong.any(0)[block.live].double().mean()) > 0.5
-    most = float(missing.sum()) >= 0.5 * float(block.wrong.sum())
-    if not (wide and most) or bool(extra.any()):
+    own = bool((missing & eye).any()) or bool((block.given & ~block.moves).any())
+    some = bool(block.given.any(0)[missing.any(0)].all())
+    few = 2 * int(block.wrong.any(0).sum()) <= int(block.live.sum())
+    if own or few or not some:
         return None
     return ("diagonal",), (
-        f"your Jacobian{block.where} is zero at {int(missing.sum())} places where the "
-        "numeric one is not: cross terms are missing (a coupling, or a statistic "
-        "treated as a constant)"
+        f"your Jacobian{block.where} is zero at {count} places where the numeric one is "
+        "not: cross terms are missing (a normalisation that couples elements, or a "
+        "statistic treated as a constant)"
     )
 
 
 def localized(block: Block) -> Finding | None:
     """Return whether only some elements are wrong, and what they share."""
-    wrong = block.wrong.any(0) & block.live
-    right = ~block.wrong.any(0) & block.live
+    wrong = block.wrong.any(0)
     bad, live = int(wrong.sum()), int(block.live.sum())
-    many = _measured(block)
-    if not bad or bad == live:
+    if bad == live:
         return None
-    both = block.both & wrong
-    n, a, slack = block.numeric[both], block.yours[both], block.slack[both]
+    head = f"your gradient{block.where} is wrong only"
     there = ""
+    both = block.wrong & block.moves & block.given
+    n, a, slack = (t[both] for t in (block.numeric, block.yours, block.slack))
     if len(n):
         c = float((a / n).median())
-        near = (a - c * n).abs() <= abs(c) * (slack + 1e-6 * n.abs())
-        if abs(c - 1) > 1e-7 and bool(near.all()):
+        if bool(((a - c * n).abs() <= abs(c) * (slack + EXACT * n.abs())).all()):
             there = f"; there it is {c:.6g} times the numeric one"
-    head = f"your gradient{block.where} is wrong only"
-    condition = _threshold(block, wrong, right)
+    condition = _threshold(block, wrong)
     if condition:
         return ("localized",), (
-            f"{head} {condition} ({bad} of {many}){there}: one branch of the function "
-            "has a wrong derivative"
+            f"{head} {condition} ({bad} of {_measured(block)}){there}: one branch of "
+            "the function has a wrong derivative"
         )
     border = _border(block, wrong)
     if border:
         return ("localized",), f"{head} {border}{there}: boundary handling"
-    if bad > max(3, live // 2):
+    if bad > max(SEVERAL, live // 2):
         return None
     elements = block.elements[wrong].tolist()
-    shown = ", ".join(block.index(k) for k in elements[:4])
+    shown = ", ".join(dict.fromkeys(map(block.index, elements[:4])))
     more = ", …" if bad > 4 else ""
-    return ("localized",), (f"{head} at {bad} of {many}: {shown}{more}{there}")
+    return (
+        "localized",
+    ), f"{head} at {bad} of {_measured(block)}: {shown}{more}{there}"
 
 
 def _measured(block: Block) -> str:
     """Return how many elements were measured, and of how many if not of all."""
     measured, whole = len(block.elements), math.prod(block.input_shape)
+    parts = " (real and imaginary parts)" if block.is_complex else ""
     if measured == whole:
-        return f"{measured} elements"
-    return f"the {measured} elements measured (of {whole} in all)"
+        return f"{measured} elements{parts}"
+    return f"the {measured} elements measured (of {whole} in all){parts}"
 
 
-def _threshold(block: Block, wrong: Tensor, right: Tensor) -> str | None:
-    """Return between which values of x, or of |x|, wrong turns into right."""
-    if min(int(wrong.sum()), int(right.sum())) < 3:
+def _threshold(block: Block, wrong: Tensor) -> str | None:
+    """Return between which values of x, or of |x|, wrong jumps into right."""
+    right = block.live & ~wrong
+    if min(int(wrong.sum()), int(right.sum())) < SEVERAL:
         return None
-    x = block.name
-    for name, values in ((x, block.x), (f"|{x}|", block.x.abs())):
-        bad, good = values[wrong], values[right]
-        if float(bad.max()) < float(good.min()):
+    x = block.values[block.name]
+    apart = (block.yours - block.numeric).abs()
+    jumps = (apart > JUMP * block.slack).any(0)
+    for name, values in ((block.name, x), (f"|{block.name}|", x.abs())):
+        low, high = (values.where(wrong, inf) for inf in (math.inf, -math.inf))
+        if float(high.max()) < float(values[right].min()) and bool(
+            jumps[high.argmax()]
+        ):
             return (
-                f"up to {name} = {float(bad.max()):.6g}, and right from {name} = "
-                f"{float(good.min()):.6g} on"
+                f"up to {name} = {float(high.max()):.6g}, and right from {name} = "
+                f"{float(values[right].min()):.6g} on"
             )
-        if float(bad.min()) > float(good.max()):
+        if float(low.min()) > float(values[right].max()) and bool(jumps[low.argmin()]):
             return (
-                f"from {name} = {float(bad.min()):.6g} on, and right up to {name} = "
-                f"{float(good.max()):.6g}"
+                f"from {name} = {float(low.min()):.6g} on, and right up to {name} = "
+                f"{float(values[right].max()):.6g}"
             )
     return None
 
 
 def _border(block: Block, wrong: Tensor) -> str | None:
-    """Return the dimension at whose border all wrong elements lie."""
-    if not block.full:
-        return None
-    where = torch.unravel_index(block.elements[wrong], block.input_shape)
+    """Return the dimension at whose border several elements, and only they, are wrong."""
+    where = torch.unravel_index(block.elements, block.input_shape)
     for d, (size, at) in enumerate(zip(block.input_shape, where, strict=True)):
-        indices = sorted(set(at.tolist()))
-        if size > 3 and set(indices) <= {0, size - 1}:
+        border = block.live & torch.isin(at, at[wrong])
+        right = int((block.live & ~border).sum())
+        indices = sorted(set(at[wrong].tolist()))
+        if (
+            block.full
+            and set(indices) <= {0, size - 1}
+            and 2 * int(wrong.sum()) > int(border.sum())
+            and min(int(wrong.sum()) + 1, right) >= SEVERAL
+        ):
             return f"at the border of dim {d} (index {', '.join(map(str, indices))})"
     return None
-
-
-def bad_kink(block: Block) -> bool:
-    """Return whether every wrong element sits on a kink."""
-    bad = block.status == Status.BAD_KINK
-    return bool(bad.any()) and not bool((block.status == Status.DISAGREE).any())
 
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -359,11 +410,12 @@ PATTERNS: tuple[Pattern, ...] = (
     zero,
     step,
     constant_factor,
+    nearly_right,
     conjugate,
     rearranged,
     inverted_mask,
-    chain,
     offset,
+    chain,
     broadcast,
     diagonal,
     localized,
