@@ -113,12 +113,11 @@ class Block:
         return bool(near.all()) and 3 * int(nonzero.sum()) >= max(1, int(wrong.sum()))
 
 
-def blocks(
-    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> list[Block]:
-    """Cut the evidence into blocks, the wrong ones first.
+def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the numeric slopes, what may lie between equal ones, and which are wrong.
 
-    `compared` is the map of the user, or the one to sums of its outputs.
+    Slopes that the differences do not know, or that have two values, are 0 and have an
+    infinite slack. What was not looked at once enough was wrong is judged here.
     """
     yours, status = evidence.yours, evidence.status
     known = torch.isfinite(evidence.bar) & (status != Status.KINK)
@@ -126,8 +125,22 @@ def blocks(
     size = torch.maximum(numeric.abs(), yours.abs().nan_to_num(0, 0, 0))
     slack = 5 * evidence.bar + evidence.rounding + 1e-7 * size
     slack = slack.where(known, math.inf)
-    wrong = ((yours - numeric).abs() > slack) & (status == Status.UNRESOLVED)
-    wrong |= status >= Status.DISAGREE
+    apart = (yours - numeric).abs() > slack
+    return (
+        numeric,
+        slack,
+        (apart & (status == Status.UNRESOLVED)) | (status >= Status.DISAGREE),
+    )
+
+
+def blocks(
+    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
+) -> list[Block]:
+    """Cut the evidence into blocks, the wrong ones first.
+
+    `compared` is the map of the user, or the one to sums of its outputs.
+    """
+    numeric, slack, wrong = judged(evidence)
     found = []
     for o, first, last in compared.blocks():
         for i, point in enumerate(compared.points):
@@ -149,7 +162,7 @@ def blocks(
                     output=o,
                     where=where,
                     numeric=numeric[mine, first:last].T,
-                    yours=yours[mine, first:last].T,
+                    yours=evidence.yours[mine, first:last].T,
                     slack=slack[mine, first:last].T,
                     wrong=wrong[mine, first:last].T,
                     elements=elements,

@@ -19,10 +19,21 @@ from autodiff_guide.gradcheck._columns import (
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._differences import first_steps, ladder
+from autodiff_guide.gradcheck._kinds import (
+    ACCEPTED,
+    DETACHED,
+    MEAN_OF_SIDES,
+    NO_DEPENDENCE,
+    NOTHING,
+    OWN_PRECISION,
+    WIDENED,
+)
 from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._numbers import (
+    allowed_kink,
     element_comparison,
     input_rows,
+    largest_accepted,
     probe_comparison,
     resolution,
     worst_element,
@@ -30,15 +41,6 @@ from autodiff_guide.gradcheck._numbers import (
 )
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
-from autodiff_guide.gradcheck._sentences import (
-    DETACHED,
-    MEAN_OF_SIDES,
-    NO_DEPENDENCE,
-    NOTHING,
-    OWN_PRECISION,
-    WIDENED,
-    allowed_kink,
-)
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
@@ -149,7 +151,9 @@ class Check:
         if not agrees or V.shape[1] != evidence.numeric.shape[1]:
             return
         expected = V @ evidence.numeric.T
-        slack = V.abs() @ (5 * evidence.bar + 1e-6 * evidence.numeric.abs()).T
+        accepted = self.settings.accepted
+        share = max(1e-6, accepted.rtol) * evidence.numeric.abs() + accepted.atol
+        slack = V.abs() @ (5 * evidence.bar + share).T
         slack += 100 * self.problem.eps * largest(expected)
         over = ((A - expected).abs() > slack) & (expected != 0)
         if bool(over.any()):
@@ -195,6 +199,10 @@ class Check:
         if evidence.count(Status.KINK):
             sentence = allowed_kink(self.compared, evidence, self.names)
             remarks.insert(0, ("kink", sentence))
+        off, accepted = largest_accepted(evidence), self.settings.accepted
+        if off:
+            sentence = ACCEPTED.format(off, accepted.rtol, accepted.atol)
+            remarks.append(("agree", sentence))
         unresolved = evidence.count(Status.UNRESOLVED)
         if not unresolved:
             return self._passed(remarks)
@@ -240,7 +248,7 @@ class Check:
             steps = (*steps, *ladder(problem.eps))
         worst = comparison = None
         if evidence is not None:
-            worst = worst_element(self.compared, evidence, self.names)
+            worst = worst_element(problem, self.compared, evidence, self.names)
             comparison = element_comparison(self.compared, evidence, self.names)
         elif seen is not None:
             worst, comparison = worst_probe(seen), probe_comparison(seen)
@@ -249,13 +257,13 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, problem.eps),
+            resolution=resolution(seen, evidence, self.settings.accepted),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,
             evaluations=problem.evaluations,
             pullbacks=problem.pullbacks,
-            inputs=input_rows(problem, self.names, kinds, evidence),
+            inputs=input_rows(problem, self.names, kinds, seen, evidence),
             worst=worst,
             comparison=comparison,
         )
