@@ -31,13 +31,11 @@ from autodiff_guide.gradcheck._kinds import (
 from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._numbers import (
     allowed_kink,
-    element_comparison,
+    compare_elements,
+    compare_probes,
     input_rows,
     largest_accepted,
-    probe_comparison,
     resolution,
-    worst_element,
-    worst_probe,
 )
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
@@ -125,14 +123,16 @@ class Check:
         return self._acquitted(seen, base, evidence)
 
     def _sample(self, columns: Tensor, m: int) -> Tensor:
-        """Return the columns to look at: all, or a random sample."""
+        """Return the columns to look at: all, or some, half of them side by side."""
         n = len(columns)
         whole = n <= WHOLE_COLUMNS and n * m <= WHOLE_ELEMENTS
         if whole or self.settings.full:
             return columns
         count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m))
-        sample = torch.randperm(n, generator=self.generator)[:count]
-        return columns[sample.sort().values.to(columns.device)]
+        some = torch.randperm(n, generator=self.generator)[: count // 2]
+        start = int(torch.randint(n - count // 2, (), generator=self.generator))
+        run = torch.arange(start, start + count // 2)  # where a shift shows
+        return columns[torch.cat([some, run]).unique().to(columns.device)]
 
     def _sums_of_outputs(self, base: Base) -> tuple[Map, Base]:
         """Return the map to a few random sums of very many outputs."""
@@ -248,10 +248,10 @@ class Check:
             steps = (*steps, *ladder(problem.eps))
         worst = comparison = None
         if evidence is not None:
-            worst = worst_element(problem, self.compared, evidence, self.names)
-            comparison = element_comparison(self.compared, evidence, self.names)
+            compared = (problem, self.compared, evidence, self.names)
+            comparison, worst = compare_elements(*compared)
         elif seen is not None:
-            worst, comparison = worst_probe(seen), probe_comparison(seen)
+            comparison = compare_probes(seen)
         return GradientReport(
             verdict=verdict,
             kinds=kinds,

@@ -8,11 +8,9 @@ from inspect import getattr_static
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide.gradcheck._base import Base, nodes
+from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Finding, blocks
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._map import Map
@@ -48,6 +46,7 @@ def diagnose(
     wrong = [block for block in found if bool(block.wrong.any())]
     findings = [_explain(block, wrong, names) for block in wrong[:4]]
     kinds, sentence = findings[0]
+    sentence = f"your gradient{wrong[0].where}{sentence}"
     right = {block.input for block in found} - {block.input for block in wrong}
     if right:
         sentence += f" (right: {', '.join(names[i] for i in sorted(right))})"
@@ -56,11 +55,12 @@ def diagnose(
             sentence += f";{block.where}: {other[0]}"
         kinds += tuple(kind for kind in other if kind != "mismatch")
     if kinds[0] in CAUSED_BY_DETACHING + FITS_DETACHING:
-        cut = find_detachment(compared)
-        if cut:
+        with _WatchCuts() as watch:
+            user.graph()
+        if watch.found:
             caused = kinds[0] in CAUSED_BY_DETACHING
             kinds = ("detached", *kinds) if caused else (*kinds, "detached")
-            sentence += f"; the function uses {cut} on a value that needs its gradient"
+            sentence += f"; the function uses {watch.found} on a value that needs grad"
     close = all(other == ("low-precision",) for other, _ in findings)
     verdict = "inconclusive" if close else "fail"
     return verdict, tuple(dict.fromkeys(kinds)), sentence
@@ -98,8 +98,8 @@ def _swapped(block: Block, wrong: list[Block], names: Sequence[str]) -> Finding 
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of {names[first]} and {names[second]} are swapped, "
-                "each equals the numeric gradient of the other: check the order in "
+                " is the numeric one of another input: the gradients of "
+                f"{names[first]} and {names[second]} are swapped, check the order in "
                 "which backward returns them"
             )
     return None
@@ -109,18 +109,17 @@ def _mismatch(block: Block) -> Finding:
     """Return how far off, and where, a gradient is that fits no pattern."""
     apart = (block.yours - block.numeric).abs().where(block.wrong, 0.0)
     largest = float(block.numeric.abs().max())
-    row, column = divmod(int(apart.argmax()), apart.shape[1])
-    element = block.index(int(block.elements[column]))
+    worst = block.index(int(apart.amax(0).argmax()))
     share = float(apart.max()) / largest if largest else math.inf
     norms = float(block.yours.norm() * block.numeric.norm())
     cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
     what = "a term is missing or wrong"
     if share < SMALL:
-        what = "a small term is missing, a constant is rounded, or a formula is approximate"
+        what = "a small term is missing, a constant rounded, or a formula approximate"
     return ("mismatch",), (
-        f"your gradient{block.where} differs at {int(block.wrong.sum())} of "
-        f"{block.wrong.numel()} entries, by up to {share:.1e} of the largest slope, "
-        f"most at {block.name}{element}, and its cosine similarity is {cosine:.4f}: {what}"
+        f" differs at {int(block.wrong.sum())} of {block.wrong.numel()} entries, by "
+        f"up to {share:.1e} of the largest slope, most at {block.name}{worst}, with "
+        f"cosine similarity {cosine:.4f}: {what}"
     )
 
 
@@ -128,25 +127,12 @@ class _WatchCuts(TorchFunctionMode):
     """Notes the first call that cuts a value off from its graph."""
 
     found: str | None = None
-    without_grad = False
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if any(isinstance(x, Tensor) and x.requires_grad for x in args):
-            if not torch.is_grad_enabled():
-                self.without_grad = True
-            elif self.found is None:
-                self.found = CUTS.get(func)
+        cut = CUTS.get(func)
+        # A custom Function runs its forward without grad, too, and that is right.
+        if cut and torch.is_grad_enabled() and args[0].requires_grad:
+            self.found = self.found or cut
         return func(*args, **(kwargs or {}))
-
-
-def find_detachment(problem: Map) -> str | None:
-    """Return what cuts a value that needs a gradient off from the graph of `fn`."""
-    with _WatchCuts() as watch:
-        _, outputs = problem.graph()
-    # A custom Function runs its forward without grad, too, and that is right.
-    custom = any(isinstance(node, BackwardCFunction) for node in nodes(outputs))
-    if watch.found is None and watch.without_grad and not custom:
-        return "torch.no_grad"
-    return watch.found

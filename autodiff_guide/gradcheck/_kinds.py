@@ -1,4 +1,4 @@
-"""What a check can find: one keyword each, and the sentence that defines it; remarks."""
+"""What a check can find: a keyword and a definition each, and the fixed sentences."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from autodiff_guide.gradcheck._block import judged
 from autodiff_guide.gradcheck._columns import Evidence, Status, Tolerance
@@ -14,6 +13,8 @@ from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen
 
+# A difference of this many error bars is enough to be wrong.
+ENOUGH = 5
 # What is said of an input that is not wrong, by its worst element.
 FOUND = {
     Status.AGREE: "agree",
@@ -32,7 +33,7 @@ def resolution(
     if evidence is not None:
         numeric, slack, _ = judged(evidence)
     share = ((slack + accepted.atol) / numeric.abs())[numeric.abs() > slack]
-    return accepted.rtol + float(share.median()) if len(share) else math.nan
+    return max(accepted.rtol, float(share.median())) if len(share) else math.nan
 
 
 def largest_accepted(evidence: Evidence) -> float:
@@ -44,58 +45,48 @@ def largest_accepted(evidence: Evidence) -> float:
     return float(share.where(beyond, 0.0).max())
 
 
-def worst_probe(seen: Screen) -> Worst:
-    """Return the probe that is off by most error bars."""
-    k = int(((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).argmax())
-    numbers = (seen.yours, seen.numeric, seen.bar)
-    return Worst("all inputs", (), (), *(x.flatten()[k].item() for x in numbers))
-
-
-def probe_comparison(seen: Screen) -> Comparison:
+def compare_probes(seen: Screen) -> Comparison:
     """Return every probe, as a pair."""
-    numbers = (seen.yours, seen.numeric, seen.bar)
-    return Comparison("probe", *(x.cpu().flatten() for x in numbers), where={})
+    yours, numeric, bar = (
+        x.cpu().flatten() for x in (seen.yours, seen.numeric, seen.bar)
+    )
+    return Comparison("probe", yours, numeric, bar, where={})
 
 
-def worst_element(
+def compare_elements(
     user: Map, compared: Map, evidence: Evidence, names: Sequence[str]
-) -> Worst | None:
-    """Return the element with one slope that is off by most error bars."""
-    bars = _in_bars(evidence)
-    if not bool((bars >= 0).any()):
-        return None
-    c, o = divmod(int(bars.argmax()), bars.shape[1])
-    k, index = compared.locate(int(evidence.columns[c]))
-    output = compared.locate_output(o)[1] if compared is user else ()
-    numbers = (evidence.yours, evidence.numeric, evidence.bar)
-    return Worst(names[k], index, output, *(float(x[c, o]) for x in numbers))
+) -> tuple[Comparison, Worst | None]:
+    """Return, for each input element, the output where it is off most; and the worst.
 
-
-def _in_bars(evidence: Evidence) -> Tensor:
-    """Return how many error bars yours is off, (C, m); -1 without a single slope."""
-    numeric, slack, wrong = judged(evidence)
-    bars = 5 * (evidence.yours - numeric).abs() / (slack + 1e-300)
+    Where several slopes are right, and yours is one, the bar reaches to it.
+    """
+    slopes, slack, wrong = judged(evidence)
+    bars = ENOUGH * (evidence.yours - slopes).abs() / (slack + 1e-300)
     bars = bars.nan_to_num(math.inf).where(wrong, bars.clamp(max=1))
-    return bars.where(wrong | torch.isfinite(slack), -1.0)
-
-
-def element_comparison(
-    problem: Map, evidence: Evidence, names: Sequence[str]
-) -> Comparison:
-    """Return, for each input element, the output where it is off most."""
-    bars, output = _in_bars(evidence).max(1, keepdim=True)
-    planes = torch.full((problem.n,), math.nan, dtype=torch.float64)
-    planes[evidence.columns.cpu()] = bars.flatten().clamp_min(0).cpu()
-    pieces = zip(planes.split(problem.sizes), problem.points, strict=True)
-    where = [plane.view(point.shape) for plane, point in pieces]
+    single = wrong | torch.isfinite(slack)
+    off, output = bars.where(single, -1.0).max(1, keepdim=True)
+    reach = (evidence.yours - evidence.numeric).abs().maximum(evidence.bar)
+    bar = evidence.bar.where(single, reach)
     yours, numeric, bar = (
         x.gather(1, output).flatten().cpu()
-        for x in (evidence.yours, evidence.numeric, evidence.bar)
+        for x in (evidence.yours, evidence.numeric, bar)
     )
-    # Where several slopes are right, and yours is one, the bar reaches to it.
-    bar = bar.where(bars.flatten().cpu() >= 0, (yours - numeric).abs().maximum(bar))
-    where_by_name = dict(zip(names, where, strict=True))
-    return Comparison("element", yours, numeric, bar, where_by_name)
+    planes = torch.full((user.n,), math.nan, dtype=torch.float64)
+    planes[evidence.columns.cpu()] = off.flatten().clamp_min(0).cpu()
+    where = [
+        plane.view(point.shape)
+        for plane, point in zip(planes.split(user.sizes), user.points, strict=True)
+    ]
+    pairs = Comparison(
+        "element", yours, numeric, bar, dict(zip(names, where, strict=True))
+    )
+    c = int(off.argmax())
+    if off[c] < 0:
+        return pairs, None
+    k, index = user.locate(int(evidence.columns[c]))
+    at = user.locate_output(int(output[c]))[1] if compared is user else ()
+    numbers = (float(x[c]) for x in (yours, numeric, bar))
+    return pairs, Worst(names[k], index, at, *numbers)
 
 
 def input_rows(
@@ -124,7 +115,7 @@ def input_rows(
 def _summary(
     problem: Map, evidence: Evidence, k: int, kinds: tuple[str, ...]
 ) -> tuple[float, tuple[str, ...]]:
-    """Return the largest error of an input, relative to the largest slope, and kinds."""
+    """Return the largest error of an input, by its largest slope, and its kinds."""
     start, stop = problem.starts[k], problem.starts[k + 1]
     mine = (evidence.columns >= start) & (evidence.columns < stop)
     if not bool(mine.any()):

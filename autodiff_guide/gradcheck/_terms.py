@@ -20,13 +20,13 @@ FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sign(@)": torch.sign,
     "sqrt|@|": lambda x: x.abs().sqrt(),
     "log|@|": lambda x: x.abs().log(),
+    "tanh(@)": torch.tanh,
+    "sigmoid(@)": torch.sigmoid,
     "exp(@)": torch.exp,
     "exp(-@^2)": lambda x: (-x * x).exp(),
     "exp(-@^2/2)": lambda x: (-x * x / 2).exp(),
     "sin(@)": torch.sin,
     "cos(@)": torch.cos,
-    "tanh(@)": torch.tanh,
-    "sigmoid(@)": torch.sigmoid,
 }
 FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "@": lambda g: g,
@@ -43,6 +43,8 @@ FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
 EXACT = 1e-6
 # A function that varies by less than this share of itself is a constant.
 VARIES = 1e-3
+# Fewer elements than this fit some formula by chance.
+FEW = 4
 # Less than this share of wrong elements is no function of the input gone wrong.
 MOST = 0.5
 # What a term explains must stand out of the error bars by this factor.
@@ -53,46 +55,40 @@ def chain(block: Block) -> Finding | None:
     """Return whether a known factor or term is missing, or there too often."""
     live = block.live
     wrong = block.wrong.any(0) & live
-    if int(live.sum()) < 4 or float(wrong.sum()) < MOST * float(live.sum()):
+    if int(live.sum()) < FEW or float(wrong.sum()) < MOST * float(live.sum()):
         return None
-    numeric, yours = block.numeric[:, live], block.yours[:, live]
-    slack = block.slack[:, live]
+    numeric, yours, slack = (
+        t[:, live] for t in (block.numeric, block.yours, block.slack)
+    )
     best = (numeric.abs() / (slack + 1e-300)).argmax(0, keepdim=True)
     n, a, known = (t.gather(0, best)[0] for t in (numeric, yours, slack))
     if bool(((yours - a / n * numeric).abs() <= slack * (1 + (a / n).abs())).all()):
-        factor = _fit(block, a, n, known)
-        if factor:
-            return ("chain",), (
-                f"your gradient{block.where} is {factor} times the numeric one, "
-                "element by element: a factor of the chain rule is missing, or there "
-                "too often"
-            )
+        lacks, has = _fit(block, n, a, known), _fit(block, a, n, known)
+        if lacks and has:
+            text = f" lacks the factor {lacks}, element by element"
+            if "/" in lacks and "/" not in has:
+                text = f" has the factor {has} too many, element by element"
+            return ("chain",), text
     if int((block.moves | block.given).sum(0).amax()) > 1:
         return None
     numeric, yours, slack = (t.sum(0) for t in (numeric, yours, slack))
-    one = torch.ones_like(numeric)
-    mine, right = _fit(block, yours, one, slack), _fit(block, numeric, one, slack)
+    one = torch.ones_like(slack)
+    right, mine = _fit(block, numeric, one, slack), _fit(block, yours, one, slack)
     if mine and right:
-        return ("chain",), (
-            f"your gradient{block.where} is {mine}, the numeric one is {right}, "
-            "element by element"
-        )
-    missing = None
-    if bool(((numeric - yours).abs() > STANDS_OUT * slack).double().mean() > MOST):
-        missing = _fit(block, numeric - yours, one, slack)
+        text = f" is {mine}, and should be {right}, element by element"
+        return ("chain",), text
+    missing = _fit(block, numeric - yours, one, slack)
     if missing:
-        return ("chain",), (
-            f"your gradient{block.where} misses the term {missing}, element by element"
-        )
+        return ("chain",), f" misses the term {missing}, element by element"
     if mine:
-        return ("chain",), (
-            f"your gradient{block.where} is {mine}, the numeric one is not"
-        )
+        return ("chain",), f" is {mine}, element by element, and should not be"
     return None
 
 
 def _fit(block: Block, values: Tensor, of: Tensor, slack: Tensor) -> str | None:
     """Return the formula f for which `values` is a constant times f times `of`."""
+    if not bool((values.abs() > STANDS_OUT * slack).double().mean() > MOST):
+        return None
     for names, f in _candidates(block):
         target = f * of
         c = (values / target).nanmedian(1, keepdim=True).values
@@ -100,9 +96,10 @@ def _fit(block: Block, values: Tensor, of: Tensor, slack: Tensor) -> str | None:
         fits = ((values - c * target).abs() <= near).all(1) & (c[:, 0] != 0)
         varies = f.amax(1) - f.amin(1) > VARIES * f.abs().amax(1)
         for k in (fits & varies).nonzero()[:1, 0].tolist():
-            constant = float(c[k])
-            alone = abs(constant - 1) < EXACT
-            return names[k] if alone else f"{constant:.6g} * {_bracket(names[k])}"
+            constant, name = f"{float(c[k]):.6g}", names[int(k)]
+            if name.startswith("1/"):
+                return constant + name[1:]
+            return name if constant == "1" else f"{constant} * {_bracket(name)}"
     return None
 
 
@@ -116,8 +113,9 @@ def _candidates(block: Block) -> Iterator[tuple[list[str], Tensor]]:
             names = forms + [f"{block.name}*{_bracket(name)}" for name in forms]
             alone = torch.stack([form(g) for form in FORMS.values()])
             f = torch.cat([alone, x * alone])
-            yield names + [f"1/({name})" for name in names], torch.cat([f, 1 / f])
+            names += [f"1/{_bracket(name)}" for name in names]
+            yield names, torch.cat([f, 1 / f])
 
 
 def _bracket(name: str) -> str:
-    return f"({name})" if " " in name else name
+    return f"({name})" if " " in name or "*" in name else name
