@@ -10,7 +10,6 @@ import torch
 from gradcheck_corpora.bugs import normal, positive, with_backward
 from peak_memory import RESET_PEAK
 from torch import nn
-from torch.nn import functional
 
 from autodiff_guide.gradcheck import check_gradient, check_module
 
@@ -630,22 +629,21 @@ def test_no_branch_where_a_formula_is_wrong_everywhere(x):
     assert "and right" not in report.sentence
 
 
-ZERO = {
-    "difference of equals": lambda x: x.float().sin().double() - x.float().sin(),
-    "times 0": lambda x: x.float().exp().double() * 0,
-    "noise around 0": lambda x: (x + 1e6).float().double() - 1e6 - x.detach(),
-    "fixed": lambda x: (x - x.detach()).float().tanh().double(),
-    "16 bits": lambda x: (x - x.detach()).bfloat16().double(),
-    "staircase": lambda x: ((x - x.detach()) * 8).round() / 8,
-    "one of one": lambda x: functional.layer_norm(x[:, None].float(), (1,)).double(),
-    "sum of centred": lambda x: (x - x.mean()).sum(),
+ROUGH = {
+    "log-sum-exp": lambda x: x.logsumexp(0),
+    "sum of tanh": lambda x: x.tanh().sum(),
+    "exp": torch.exp,
+    "stairs": lambda x: (8 * x).round() / 8,
 }
 
 
-@pytest.mark.parametrize("name", ZERO)
-@pytest.mark.parametrize("full", [False, True])
-def test_no_figure_is_divided_by_a_zero_value(name, full):
-    report = check_gradient(ZERO[name], normal(6), full=full)
+@pytest.mark.parametrize("name", ROUGH)
+@pytest.mark.parametrize("low", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("n", [6, 40])
+def test_no_figure_is_divided_by_a_zero_value(name, low, n):
+    rough, x = ROUGH[name], normal(n)
+    there = rough(x.to(low)).double()
+    report = check_gradient(lambda x: rough(x.to(low)).double() - there, x)
     assert not re.search(r"e\+([2-9]\d|\d{3})", str(report)), str(report)
 
 
