@@ -11,11 +11,15 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._columns import Evidence, Status
+from autodiff_guide.gradcheck._columns import Evidence, Status, jacobian_columns
 from autodiff_guide.gradcheck._map import Map, unravel
 
 # Kinds, the most specific first, and what is said after "your gradient".
 Finding = tuple[tuple[str, ...], str]
+
+
+# Doubles that yours may take, to look for elements that stand in wrong places.
+EVERY = 2**22
 
 
 @dataclass(eq=False)
@@ -35,6 +39,8 @@ class Block:
         Which elements differ.
     elements : Tensor
         Flat index of the input element at each column.
+    given_elements, given_yours : Tensor
+        The same, and yours, of all elements if there are not too many.
     values : dict
         What a formula may be made of: name and value, at each column, of the input, of
         an output of its shape, of other inputs that match it.
@@ -55,6 +61,8 @@ class Block:
     slack: Tensor
     wrong: Tensor
     elements: Tensor
+    given_elements: Tensor
+    given_yours: Tensor
     values: dict[str, Tensor]
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...] | None
@@ -100,6 +108,11 @@ class Block:
         return outputs is not None and math.prod(outputs) == math.prod(self.input_shape)
 
     @property
+    def rows(self) -> Tensor:
+        """The number of each row, in a column."""
+        return torch.arange(len(self.numeric)).to(self.elements)[:, None]
+
+    @property
     def x(self) -> Tensor:
         """The value of the input at each column."""
         return self.values[self.name]
@@ -111,19 +124,33 @@ class Block:
             element, shape = element // 2, shape[:-1]
         return str(list(unravel(element, shape)))
 
-    def equals(self, other: Tensor, slack: Tensor, known: Tensor | None = None) -> bool:
-        """Return whether yours is `other`, and not only because both are zero.
+    @cached_property
+    def position(self) -> Tensor:
+        """The column of each input element in `given_yours`, -1 if it has none."""
+        count = math.prod(self.input_shape) + 1
+        position = torch.full((count,), -1).to(self.elements)
+        every = torch.arange(len(self.given_elements))
+        position[self.given_elements] = every.to(position)
+        return position
 
-        Of what is wrong, `other` must explain one element in three by one that is not
-        zero: an element that stands in a wrong place leaves a zero in the right one.
+    def given_at(self, rows: Tensor, elements: Tensor) -> tuple[Tensor, Tensor]:
+        """Return yours at these places, and where it is known."""
+        columns = self.position[elements]
+        there = self.given_yours[rows, columns]
+        return there, (columns >= 0).expand_as(there)
+
+    def moved_to(self, there: Tensor, known: Tensor) -> bool:
+        """Return whether `there`, yours elsewhere, is what the numeric one is here.
+
+        And not only because both are zero. Of what is wrong, one element in three at
+        least must not be: one that stands in a wrong place leaves a zero in the right
+        one.
         """
-        near = (self.yours - other).abs() <= self.slack + slack
-        wrong = self.wrong
-        if known is not None:
-            near, wrong = near | ~known, wrong & known
-        nonzero = wrong & (other.abs() > slack)
+        wrong = self.wrong & known
+        same = ((there - self.numeric).abs() <= 2 * self.slack) | ~known
         some = 4 * int(wrong.sum()) >= int(self.wrong.sum())
-        return some and bool(near.all()) and 3 * int(nonzero.sum()) >= int(wrong.sum())
+        moves = 3 * int((wrong & self.moves).sum()) >= int(wrong.sum())
+        return some and moves and bool(same.all())
 
 
 def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,6 +181,10 @@ def blocks(
     `compared` is the map of the user, or the one to sums of its outputs.
     """
     numeric, slack, wrong = judged(evidence)
+    every, yours = evidence.columns, evidence.yours
+    if len(every) < compared.n <= EVERY / compared.output_size and compared is user:
+        every = torch.arange(compared.n, device=every.device)
+        yours = jacobian_columns(compared, base, every)
     found = []
     for o, first, last in compared.blocks():
         for i, point in enumerate(compared.points):
@@ -162,6 +193,7 @@ def blocks(
             if first == last or not bool(mine.any()):
                 continue
             elements = evidence.columns[mine] - start
+            given = (every >= start) & (every < stop)
             where = f" for {names[i]}" if len(names) > 1 else ""
             if len(compared.output_shapes) > 1:
                 where += f" of output {o}"
@@ -179,6 +211,8 @@ def blocks(
                     slack=slack[mine, first:last].T,
                     wrong=wrong[mine, first:last].T,
                     elements=elements,
+                    given_elements=every[given] - start,
+                    given_yours=yours[given, first:last].T,
                     values={name: flat[elements] for name, flat in values.items()},
                     input_shape=tuple(point.shape),
                     output_shape=output_shape,

@@ -148,7 +148,8 @@ def conjugate(block: Block) -> Finding | None:
     for rows in (1, 2):  # of a real output, of a complex one
         if block.is_complex and block.full and m % rows == 0:
             pattern = signs[:rows].repeat(m // rows, columns // 2)
-            if block.equals(block.numeric * pattern, block.slack):
+            known = torch.ones_like(block.wrong)
+            if block.moved_to(block.yours * pattern, known):
                 return ("conjugate",), (
                     " is the complex conjugate of the right one: multiply grad_output "
                     "by the conjugate of the derivative"
@@ -158,13 +159,8 @@ def conjugate(block: Block) -> Finding | None:
 
 def rearranged(block: Block) -> Finding | None:
     """Return whether yours is the numeric Jacobian with its elements moved."""
-    position = torch.full((math.prod(block.input_shape) + 1,), -1)
-    position = position.to(block.elements)
-    position[block.elements] = torch.arange(len(block.elements)).to(position)
     for kind, what, rows, elements in _moves(block):
-        columns = position[elements]
-        there, slack = (t[rows, columns] for t in (block.numeric, block.slack))
-        if block.equals(there, slack, (columns >= 0).expand_as(block.wrong)):
+        if block.moved_to(*block.given_at(rows, elements)):
             return (kind,), what
     slack = block.slack.amax(1, keepdim=True).expand_as(block.slack)
     mine, right = block.yours.sort(1).values, block.numeric.sort(1).values
@@ -178,40 +174,40 @@ def rearranged(block: Block) -> Finding | None:
 
 
 def _moves(block: Block) -> Iterator[tuple[str, str, Tensor, Tensor]]:
-    """Yield a kind, words, and the (row, input element) that came to each place.
+    """Yield a kind, words, and the row and input element that each element went to.
 
-    Of n elements, number n stands for none: what came to the border is not known.
+    Of n elements, number n stands for none: what left over the border is lost.
     """
     shape, outputs = block.input_shape, block.output_shape or ()
     dims = range(len(shape) - block.is_complex)
-    here = block.elements
-    rows = torch.arange(len(block.numeric)).to(here)[:, None]
+    here, rows = block.elements, block.rows
     every = torch.arange(math.prod(shape)).to(here).view(shape)
     if block.square and not block.is_complex:
         words = " is the transpose of the numeric one: a matrix without its .T, or a "
         yield "transposed", words + "kernel without its flip", here, rows
     for d, e in itertools.combinations(dims, 2):
-        source = every.transpose(d, e).reshape(-1)[here]
         if shape[d] == shape[e]:
             words = f" is transposed (input dims {d} and {e}): a .T is missing, or one "
-            yield "transposed", words + "too many", rows, source
+            target = every.transpose(d, e).reshape(-1)[here]
+            yield "transposed", words + "too many", rows, target
         elif len(dims) == 2:
             words = " is transposed and reshaped back: use .T, not reshape"
-            yield "transposed", words, rows, source
+            target = every.view(shape[::-1]).T.reshape(-1)[here]
+            yield "transposed", words, rows, target
     for d, e in itertools.product(range(len(outputs)), dims):
         if outputs[d] == shape[e] > 1:
             stride = math.prod(outputs[d + 1 :])
             across = here // every.stride(e) % shape[e] - rows // stride % outputs[d]
             words = f" is the transpose of the numeric one in output dim {d} and input "
             words += f"dim {e}: a .T is missing, or one too many"
-            source = here - across * every.stride(e)
-            yield "transposed", words, rows + across * stride, source
+            target = here - across * every.stride(e)
+            yield "transposed", words, rows + across * stride, target
     for e, k in itertools.product(dims, (1, -1, 2, -2)):
         if shape[e] - abs(k) >= 2:
-            source = every.roll(k, e)
-            source.narrow(e, min(k, 0), abs(k)).fill_(every.numel())
+            target = every.roll(-k, e)
+            target.narrow(e, min(-k, 0), abs(k)).fill_(every.numel())
             words = f" is shifted by {k:+d} along dim {e}: an off-by-one index"
-            yield "shift", words, rows, source.reshape(-1)[here]
+            yield "shift", words, rows, target.reshape(-1)[here]
     for e in dims:
         words = f" is reversed along dim {e}: a flip is missing, or one too many"
         yield "flip", words, rows, every.flip(e).reshape(-1)[here]
@@ -255,7 +251,7 @@ def broadcast(block: Block) -> Finding | None:
     shape = block.output_shape or ()
     if math.prod(block.input_shape) >= math.prod(shape):
         return None
-    if not block.full or not bool((block.moves & ~block.given).any()):
+    if not bool((block.moves & ~block.given).any()):
         return None
     wrong = block.wrong.any(1).reshape(shape)
     for d, size in enumerate(shape):
