@@ -177,7 +177,7 @@ def test_where_the_note_says_torch_is_less_exact(name, dtype, at):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("entry", ELEMENTWISE, ids=lambda e: e.name)
 def test_specials_as_torch_or_as_the_note_says(entry, dtype):
-    """Each of the two rounds to a neighbour of the truth, so they are two apart at most.
+    """Both round to a neighbour of the truth, so they are two units apart at most.
 
     Which neighbour depends on the processor: at half of the smallest number a result
     may become that number or zero.
