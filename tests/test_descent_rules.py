@@ -1,4 +1,10 @@
-"""Every rule against torch.optim, step by step and bit by bit."""
+"""Every rule against torch.optim, step by step and bit by bit.
+
+The rules and these objectives add, multiply, divide and take roots, element by element.
+IEEE 754 leaves one result to each of these operations, so that neither the shape nor
+the processor nor the number of threads can make a difference between two ways that do
+the same operations. A product of matrices adds in an order of its own.
+"""
 
 import pytest
 import torch
