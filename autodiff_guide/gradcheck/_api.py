@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -216,12 +217,8 @@ def run_check(
     settings: Settings,
     gradient: Function | None = None,
 ) -> GradientReport:
-    """Run the check, and the one of a gradient by hand, leaving global state alone."""
-    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
-    with (
-        torch.random.fork_rng(devices=sorted(cuda)),
-        torch.inference_mode(mode=False),
-    ):
+    """Run the check, and the one of a gradient by hand."""
+    with undisturbed(inputs):
         autograd = Check(Map(fn, inputs, wrt), names, settings).run()
         if gradient is None:
             return autograd
@@ -240,6 +237,17 @@ def run_check(
             autograd=autograd,
         )
     return replace(report, autograd=autograd)
+
+
+@contextmanager
+def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
+    """Leave the global generators alone, and inference mode."""
+    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
+    with (
+        torch.random.fork_rng(devices=sorted(cuda)),
+        torch.inference_mode(mode=False),
+    ):
+        yield
 
 
 def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Function:

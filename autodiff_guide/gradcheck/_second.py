@@ -1,0 +1,60 @@
+"""The gradient of a function, as a function that can be checked in its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autodiff_guide.gradcheck._map import Function
+
+
+def tracked(fn: Function, wrt: Sequence[int]) -> Function:
+    """Return `fn`, evaluated on inputs that require a gradient, in no_grad too."""
+
+    def evaluate(*inputs: Any) -> object:
+        if torch.is_grad_enabled():
+            return fn(*inputs)
+        moved = list(inputs)
+        with torch.enable_grad():
+            for i in wrt:
+                moved[i] = inputs[i].detach().requires_grad_()
+            return fn(*moved)
+
+    return evaluate
+
+
+def differentiable(result: Any) -> list[Tensor]:
+    """Return the outputs that require a gradient."""
+    outputs = result if isinstance(result, tuple | list) else (result,)
+    return [y for y in outputs if y.requires_grad]
+
+
+def cotangents_of(outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
+    """Return a random tensor, between -1 and 1, for each output."""
+    cotangents = []
+    for y in outputs:
+        generator = torch.Generator(y.device).manual_seed(seed)
+        like = torch.rand(y.shape, dtype=y.dtype, device=y.device, generator=generator)
+        cotangents.append(2 * like - 1)
+    return cotangents
+
+
+def gradient_of(fn: Function, wrt: Sequence[int], inputs_count: int) -> Function:
+    """Return the map from inputs x and cotangents v, in one row, to Jᵀ v."""
+
+    def pulled_back(*arguments: Any) -> tuple[Tensor, ...]:
+        inputs, cotangents = arguments[:inputs_count], arguments[inputs_count:]
+        leaves = [inputs[i].requires_grad_() for i in wrt]
+        return torch.autograd.grad(
+            differentiable(fn(*inputs)),
+            leaves,
+            cotangents,
+            create_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+
+    return pulled_back
