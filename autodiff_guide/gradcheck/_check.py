@@ -34,7 +34,6 @@ from autodiff_guide.gradcheck._sentences import (
     DETACHED,
     MEAN_OF_SIDES,
     NO_DEPENDENCE,
-    NOT_LINEAR,
     NOTHING,
     OWN_PRECISION,
     WIDENED,
@@ -48,9 +47,6 @@ WHOLE_ELEMENTS = 2**20
 SAMPLE_COLUMNS = 512
 # Outputs beyond this many are compared through this many random sums of them.
 WHOLE_OUTPUTS, SUMS = 4096, 8
-# A backward is linear if three times its input gives three times its output, this
-# closely.
-LINEAR = 6e-2
 # Kinds that pass, and fail under `strict`.
 STRICT = ("vacuous", "kink")
 
@@ -108,7 +104,6 @@ class Check:
 
     def _by_column(self, seen: Screen, base: Base) -> GradientReport:
         problem, accepted = self.problem, self.settings.accepted
-        linear = self._is_linear(base)
         problem.measure_memory()
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
@@ -122,8 +117,6 @@ class Check:
         else:
             evidence = compare(problem, base, columns, accepted)
         self.compared, self.evidence = problem, evidence
-        if not linear:
-            return self._report("fail", ("not-linear",), NOT_LINEAR)
         if evidence.failed:
             return self._report("fail", *diagnose(problem, base, evidence, self.names))
         if seen.disagree and not partial:
@@ -149,18 +142,6 @@ class Check:
         sums = self.problem.summed(weights)
         sums.bytes_per_evaluation = self.problem.bytes_per_evaluation
         return sums, examine(sums)
-
-    def _is_linear(self, base: Base) -> bool:
-        """Return whether the backward of -3 v is -3 times the backward of v."""
-        problem = self.problem
-        v = torch.randn(1, problem.output_size, generator=self.generator)
-        v = v.to(base.value).where(base.usable, 0.0)
-        once = problem.pullback(base.graph, v)
-        thrice = problem.pullback(base.graph, -3.0 * v)
-        if not bool(torch.isfinite(once).all()):
-            return True
-        rounding = 1e3 * problem.eps * largest(base.value) / float(base.scale.max())
-        return largest(thrice + 3 * once) <= LINEAR * largest(once) + rounding
 
     def _backward_precision(self, seen: Screen, evidence: Evidence) -> None:
         """Conclude if unit cotangents pull back right and general ones do not."""

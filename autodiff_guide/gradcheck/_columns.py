@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import torch
@@ -82,6 +82,12 @@ class Evidence:
     def count(self, status: Status) -> int:
         """Return how many elements have this status."""
         return int((self.status == status).sum())
+
+    def joined(self, other: Evidence) -> Evidence:
+        """Return these columns and those of `other`."""
+        names = ("columns", "yours", "numeric", "bar", "rounding", "status")
+        parts = [torch.cat([getattr(self, k), getattr(other, k)]) for k in names]
+        return Evidence(*parts, kink=self.kink)
 
     @property
     def failed(self) -> bool:
@@ -165,7 +171,12 @@ def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
 
 def compare(problem: Map, base: Base, columns: Tensor, accepted: Tolerance) -> Evidence:
     """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
-    evidence, doubt = _first_look(problem, base, columns, accepted)
+    yours = jacobian_columns(problem, base, columns)
+    # Rounding inside f is at least that of the terms which the inputs contribute.
+    terms = _known(yours) * problem.x[columns].abs()[:, None]
+    terms = terms.sum(0) * (problem.n / len(columns))
+    base = replace(base, noise=torch.maximum(base.noise, problem.eps * terms))
+    evidence, doubt = _first_look(problem, base, columns, yours, accepted)
     _judge(problem, base, evidence, doubt, accepted)
     return evidence
 
@@ -180,19 +191,18 @@ def search(
     """Compare a sample of columns, and those that bisection finds if it is right."""
     evidence = compare(problem, base, columns, accepted)
     if not evidence.failed:
-        found = set(_bisect(problem, base, accepted, generator))
-        more = sorted(found.difference(columns.tolist()))
+        wrong = set(_bisect(problem, base, accepted, generator))
+        more = sorted(wrong.difference(columns.tolist()))
         if more:
-            columns = torch.cat([columns, columns.new_tensor(more)])
-            return compare(problem, base, columns, accepted)
+            found = compare(problem, base, columns.new_tensor(more), accepted)
+            return evidence.joined(found)
     return evidence
 
 
 def _first_look(
-    problem: Map, base: Base, columns: Tensor, accepted: Tolerance
+    problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Tolerance
 ) -> tuple[Evidence, Tensor]:
     """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
-    yours = jacobian_columns(problem, base, columns)
     values = move_columns(problem, columns, list(first_steps(problem.eps)), base.scale)
     finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
     coarse, fine = values.central
@@ -258,16 +268,18 @@ class _Judged:
     def clearer(self, evidence: Evidence) -> Tensor:
         """Return where this ladder knows better than the one before.
 
-        It does if its bar is smaller, or if nothing was known. It does not if larger
-        steps spoke for your gradient and it speaks against: rounding can be smooth over
-        tiny steps.
+        It does if its bar is smaller, if nothing was known, or if it has a limit that
+        contradicts the one of larger steps. It does not if larger steps spoke for your
+        gradient and it speaks against: rounding can be smooth over tiny steps.
         """
         before, bar = evidence.numeric[self.block], evidence.bar[self.block]
         unresolved = evidence.status[self.block] == Status.UNRESOLVED
         supported = (evidence.yours[self.block] - before).abs() <= BARS * bar
         against = supported & (self.status >= Status.UNRESOLVED)
         known = unresolved & (self.status < Status.UNRESOLVED)
-        return (known | (self.bar < bar) | ~torch.isfinite(bar)) & ~against
+        apart = (self.numeric - before).abs() > 3 * (self.bar + bar)
+        contradicts = apart & (self.bar <= 0.3 * self.numeric.abs())
+        return (known | contradicts | ~(self.bar >= bar)) & ~against
 
     def enter(self, evidence: Evidence, where: Tensor) -> None:
         """Write into the evidence what was found, at some elements."""
@@ -382,7 +394,7 @@ def _bisect(
     def suspicious(some: Tensor) -> bool:
         U = problem.x.new_zeros(BISECTION_PROBES, problem.n)
         U[:, some] = random_lengths(BISECTION_PROBES, len(some), generator).to(U)
-        _, rest, bar = on_ladder(problem, base, V, A, U, steps)
+        rest, bar = on_ladder(problem, base, V, A, U, steps)
         sizes = (U * base.scale).abs().T
         floor = 1e-12 * A.abs() @ sizes + accepted.atol * V.abs().amax() * sizes.amax()
         return bool((rest.abs() > BARS * bar + floor).any())

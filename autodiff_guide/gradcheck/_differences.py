@@ -57,27 +57,28 @@ def _geometric(top: float, bottom: float) -> list[float]:
     return [top * ratio**k for k in range(LEVELS)]
 
 
-def exact_move(problem: Map, move: Tensor) -> Tensor:
-    """Return the part of `move`, shape (n,), that x + move and x - move keep."""
+def exact_moves(problem: Map, moves: Tensor) -> Tensor:
+    """Return the part of `moves`, shape (K, n), that x + move and x - move keep."""
     size = problem.x.abs()
-    kept = (move.abs() + size - size).copysign(move)
+    kept = (moves.abs() + size - size).copysign(moves)
     if problem.eps > torch.finfo(torch.float64).eps:
-        pairs = zip(problem.points, kept.split_with_sizes(problem.sizes), strict=True)
-        kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs])
+        pairs = zip(problem.points, problem.pieces(kept), strict=True)
+        kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs], 1)
     return kept if problem.movable is None else kept.where(problem.movable, 0.0)
 
 
-def _kept(x: Tensor, move: Tensor) -> Tensor:
-    """Return the part of `move` that survives in the precision of x."""
+def _kept(x: Tensor, moves: Tensor) -> Tensor:
+    """Return the part of `moves` that survives in the precision of x."""
     size = x.abs()
-    kept = (move.abs().to(x) + size - size).to(move.device).to(torch.float64)
-    return kept.copysign(move)
+    kept = (moves.abs().to(x) + size - size).to(moves)
+    return kept.copysign(moves)
 
 
-def both_sides(problem: Map, move: Tensor) -> tuple[Tensor, Tensor]:
-    """Return f(x + move) and f(x - move), each of shape (m,)."""
-    plus = problem.plain_value(problem.place(problem.x + move))
-    return plus, problem.plain_value(problem.place(problem.x - move))
+def both_sides(problem: Map, moves: Tensor) -> tuple[Tensor, Tensor]:
+    """Return f(x + move) and f(x - move) for each row, each of shape (K, m)."""
+    points = torch.cat([problem.x + moves, problem.x - moves])
+    y = torch.stack([problem.plain_value(problem.place(x)) for x in points.unbind()])
+    return y[: len(moves)], y[len(moves) :]
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

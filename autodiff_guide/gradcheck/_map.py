@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from itertools import accumulate
 from typing import Any
 
@@ -67,6 +67,7 @@ class Map:
         self.dtypes = [_dtype(inputs[i]) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.widened = self.refused = self.needs_grad = False
+        self._watch: InDouble | None = None
         self.vectorised = self.batched_pullback = True
         self.verified = False
         self.output_shapes: list[tuple[int, ...]] = []
@@ -82,14 +83,14 @@ class Map:
         watch = InDouble()
         try:
             self._place([watch.wide(_own(x)) for x in inputs])
-            with watch:
-                self._first_value()
-            self.widened = watch.widened
+            self._watch = watch
+            self._first_value()
+            self._watch, self.widened = None, watch.widened
             if not watch.widened or self._same_in_own_precision(inputs, watch.eps):
                 return
         except Exception:  # a kernel of one precision only, an argument check
             pass
-        self.widened, self.refused = False, watch.widened
+        self._watch, self.widened, self.refused = None, False, watch.widened
         self._place([_own(x) for x in inputs])
         self.eps = max(self.eps, watch.eps)
         self._first_value()
@@ -144,11 +145,9 @@ class Map:
 
     # ------------------------------------------------------------- evaluation
 
-    def _mode(self) -> AbstractContextManager[object]:
-        return InDouble(strict=False) if self.widened else nullcontext()
-
     def _flat(self, x: Tensor) -> Tensor:
-        return x.detach().reshape(-1).to(self.device).to(torch.float64)
+        x = x.detach().reshape(-1)
+        return x if x.dtype == torch.float64 else x.to(self.device).to(torch.float64)
 
     def flattened(self, outputs: Sequence[Tensor]) -> Tensor:
         """Return some outputs as one vector in float64."""
@@ -160,8 +159,12 @@ class Map:
         arguments = list(self.inputs)
         for i, is_complex, real in zip(self.wrt, self.is_complex, reals, strict=True):
             arguments[i] = torch.view_as_complex(real) if is_complex else real
-        with self._mode():
-            kept = real_outputs(self.fn(*arguments))
+        if self.widened or self._watch:
+            with self._watch or InDouble(strict=False):
+                result = self.fn(*arguments)
+        else:
+            result = self.fn(*arguments)
+        kept = real_outputs(result)
         if not self.output_shapes:
             self.output_shapes = [tuple(y.shape) for y in kept]
         return kept
@@ -326,9 +329,9 @@ class Map:
 
     def place(self, flat: Tensor) -> list[Tensor]:
         """Return a vector of n elements as new tensors, like the points."""
-        pieces = flat.split_with_sizes(self.sizes)
+        pieces = flat.split_with_sizes(self.sizes) if len(self.sizes) > 1 else (flat,)
         return [
-            piece.view(x.shape).to(x, copy=True)
+            piece.reshape(x.shape).to(x, copy=True)
             for piece, x in zip(pieces, self.points, strict=True)
         ]
 

@@ -6,10 +6,6 @@ from autodiff_guide.gradcheck._columns import Evidence
 from autodiff_guide.gradcheck._map import Map
 
 NOTHING = "nothing was tested"
-NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
-    "is grad_output multiplied in? is it clipped?"
-)
 DETACHED = (
     "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
     ".item(), no_grad); they were not checked"
