@@ -62,7 +62,6 @@ class Settings:
     full: bool
     strict: bool
     accepted: Tolerance
-    undefined: bool = True
 
 
 class Check:
@@ -94,8 +93,7 @@ class Check:
         atol = settings.accepted.atol
         seen = screen(problem, base, settings.probes, atol, self.generator)
         self.screen = seen
-        if settings.undefined:
-            outputs_alone(problem, base, self.generator)
+        outputs_alone(problem, base, self.generator)
         if not (seen.suspicious or settings.full):
             return self._passed(self._remarks(seen, base))
         return self._by_column(seen, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from autodiff_guide.gradcheck._map import Graph, Map
+from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import random_lengths
 
 # Both modes may differ by this many roundings.
@@ -52,7 +54,7 @@ class ForwardMap(Map):
         self.evaluations += 1
         with torch.no_grad():
             outputs = self.outputs(*[x.clone() for x in self.points])
-        return self.points, [y.detach() for y in outputs]
+        return self.points, [y.detach().requires_grad_() for y in outputs]
 
     def pullback(
         self,
@@ -63,7 +65,14 @@ class ForwardMap(Map):
         only: int | None = None,
     ) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n)."""
+        if only:  # outputs cannot be left out; they all count as the first
+            return self.x.new_zeros(len(cotangents), self.n)
         return cotangents @ self.jacobian
+
+
+def in_forward_mode(report: GradientReport) -> GradientReport:
+    """Return the report on a `ForwardMap`, with forward mode named."""
+    return replace(report, sentence=f"in forward mode (jvp), {report.sentence}")
 
 
 def modes_agree(problem: Map, probes: int) -> bool:

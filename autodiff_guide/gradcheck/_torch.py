@@ -16,6 +16,7 @@ from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._columns import Tolerance
 from autodiff_guide.gradcheck._forward import (
     ForwardMap,
+    in_forward_mode,
     modes_agree,
     tangents_may_miss,
 )
@@ -65,7 +66,8 @@ def gradcheck(
     masked: bool | None = None,
 ) -> bool:
     """Check gradients as ``torch.autograd.gradcheck`` does, in a few evaluations."""
-    asked = {k: v for k, v in locals().items() if k not in ("func", "inputs")}
+    asked = dict(locals())
+    del asked["func"], asked["inputs"]
     given = _as_tuple(inputs)
     wrt = _require_grad(given)
     known = check_forward_ad or check_backward_ad
@@ -73,8 +75,7 @@ def gradcheck(
     known &= check_forward_ad >= check_batched_forward_grad
     if not (known and wrt and all(_is_plain(given[i]) for i in wrt)):
         return bool(torchs_gradcheck(func, inputs, **asked))
-    tolerance = Tolerance(rtol, atol)
-    settings = Settings(PROBES, 0, False, False, tolerance, check_undefined_grad)
+    settings = Settings(PROBES, 0, False, False, Tolerance(rtol, atol))
     fn = tracked(func, wrt)
     try:
         with undisturbed(given), torch.enable_grad():
@@ -96,9 +97,9 @@ def gradcheck(
             if forward:
                 problem = ForwardMap(fn, given, wrt)
                 _run(problem, settings, nondet_tol)
-            if check_forward_ad and check_undefined_grad:
-                if not tangents_may_miss(problem):
-                    raise GradcheckError(TANGENT)
+            check_tangents = check_forward_ad and check_undefined_grad
+            if check_tangents and not tangents_may_miss(problem):
+                raise GradcheckError(TANGENT)
             if check_batched_forward_grad:
                 TORCHS._test_batched_grad_forward_ad(func, given)
     except (_UndecidedError, UnusableOutputError) as undecided:
@@ -134,8 +135,8 @@ def gradgradcheck(
     masked: bool = False,
 ) -> bool:
     """Check second derivatives as ``torch.autograd.gradgradcheck`` does."""
-    point = ("func", "inputs", "grad_outputs")
-    asked = {k: v for k, v in locals().items() if k not in point}
+    asked = dict(locals())
+    del asked["func"], asked["inputs"], asked["grad_outputs"]
     given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
     wrt = _require_grad(given)
     one_mode = check_rev_over_rev or check_fwd_over_rev
@@ -161,6 +162,8 @@ def _run(problem: Map, settings: Settings, nondet_tol: float) -> GradientReport:
     """Return a report that passed; raise for one that did not."""
     names = [f"input {i}" for i in problem.wrt]
     report = Check(problem, names, settings).run()
+    if isinstance(problem, ForwardMap):
+        report = in_forward_mode(report)
     noisy = nondet_tol > 0 and not NOT_DETERMINISTIC.isdisjoint(report.kinds)
     if noisy or "nonfinite" in report.kinds or report.verdict in NOT_JUDGED:
         raise _UndecidedError(str(report))
