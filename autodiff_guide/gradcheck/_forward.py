@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._map import Graph, Map
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import random_lengths
@@ -16,6 +18,14 @@ from autodiff_guide.gradcheck._screen import random_lengths
 # Both modes may differ by this many roundings.
 ROUNDINGS = 1e3
 SEED = 0
+NO_FORWARD_MODE = (
+    "in forward mode (jvp) there is nothing to compare, it raised {}: {}; give the "
+    "function a jvp, or leave forward=False"
+)
+MODES_DIFFER = (
+    "slopes along random directions differ from those of backward mode (vjp) by more "
+    "than rounding, by less than differences resolve"
+)
 
 
 def forward_slope(problem: Map, u: Tensor, *, only: int | None = None) -> Tensor:
@@ -54,7 +64,7 @@ class ForwardMap(Map):
         self.evaluations += 1
         with torch.no_grad():
             outputs = self.outputs(*[x.clone() for x in self.points])
-        return self.points, [y.detach().requires_grad_() for y in outputs]
+            return self.points, [y.clone().requires_grad_() for y in outputs]
 
     def pullback(
         self,
@@ -95,3 +105,26 @@ def tangents_may_miss(problem: Map) -> bool:
     count = range(len(problem.points))
     alone = torch.stack([forward_slope(problem, u, only=k) for k in count]).sum(0)
     return torch.allclose(together, alone, equal_nan=True)
+
+
+def add_forward_mode(
+    report: GradientReport, problem: Map, names: Sequence[str], settings: Settings
+) -> GradientReport:
+    """Return a report that passed, or what forward mode has against it."""
+    try:
+        if modes_agree(problem, settings.probes):
+            return report
+    except Exception as error:  # no derivative in forward mode, or a wrong shape
+        return replace(
+            report,
+            verdict="error",
+            kinds=("vacuous",),
+            sentence=NO_FORWARD_MODE.format(type(error).__name__, error),
+        )
+    by_forward = ForwardMap(problem.fn, problem.inputs, problem.wrt)
+    report = Check(by_forward, names, settings).run()
+    if report:
+        report = replace(
+            report, verdict="fail", kinds=("mismatch",), sentence=MODES_DIFFER
+        )
+    return in_forward_mode(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,8 @@ from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
     POSITIONAL,
-    PROBES,
-    RTOL,
+    Options,
     input_names,
-    make_settings,
     run_check,
 )
 from autodiff_guide.gradcheck._map import Function
@@ -38,12 +36,7 @@ def check_module(
     *inputs: object,
     loss: Function | None = None,
     wrt: str = "parameters",
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
+    **options: Unpack[Options],
 ) -> GradientReport:
     r"""Compare the gradient of a module with central differences.
 
@@ -85,7 +78,6 @@ def check_module(
     >>> report.verdict, [row.name for row in report.inputs]
     ('pass', ['weight', 'bias'])
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module: expected a torch.nn.Module, got {type(module).__name__}; for a "
@@ -131,7 +123,7 @@ def check_module(
     for k, name in enumerate(input_names(module, len(arguments))):
         labels.append(f"input {k}" if name in names else name)
     everything = [*parameters.values(), *arguments]
-    report = run_check(run, everything, chosen, [labels[i] for i in chosen], settings)
+    report = run_check(run, everything, chosen, [labels[i] for i in chosen], **options)
     return _name_layers(report, module)
 
 

@@ -29,7 +29,7 @@ def tracked(fn: Function, wrt: Sequence[int]) -> Function:
 def differentiable(result: Any) -> list[Tensor]:
     """Return the outputs that require a gradient."""
     outputs = result if isinstance(result, tuple | list) else (result,)
-    return [y for y in outputs if y.requires_grad]
+    return [y for y in outputs if isinstance(y, Tensor) and y.requires_grad]
 
 
 def cotangents_of(outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
@@ -58,3 +58,26 @@ def gradient_of(fn: Function, wrt: Sequence[int], inputs_count: int) -> Function
         )
 
     return pulled_back
+
+
+def second_derivative(
+    fn: Function,
+    inputs: Sequence[Any],
+    wrt: Sequence[int],
+    names: Sequence[str],
+    seed: int,
+) -> tuple[Function, list[Any], list[int], list[str]]:
+    """Return what to check, where, by which inputs, and their names."""
+    point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
+    with torch.no_grad():
+        outputs = differentiable(tracked(fn, wrt)(*point))
+    if not outputs:
+        raise ValueError(
+            "order: expected an output with a gradient, got none; order=1 tells why"
+        )
+    v = cotangents_of(outputs, seed)
+    count = range(len(v))
+    more = ["grad_output" if len(v) == 1 else f"grad_output {k}" for k in count]
+    both = [*wrt, *(len(point) + k for k in count)]
+    gradient = tracked(gradient_of(fn, wrt, len(point)), both)
+    return gradient, [*point, *v], both, [*names, *more]
