@@ -18,6 +18,7 @@ from autodiff_guide.gradcheck._report import (
     InputRow,
     Worst,
 )
+from autodiff_guide.gradcheck._torch import gradcheck, gradgradcheck
 
 __all__ = [
     "KINDS",
@@ -29,4 +30,6 @@ __all__ = [
     "check_gradient",
     "check_loss",
     "check_module",
+    "gradcheck",
+    "gradgradcheck",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 from autodiff_guide._validate import require_floating, require_tensor
 from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._columns import Tolerance
+from autodiff_guide.gradcheck._forward import add_forward_mode
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._second import second_derivative
 
 # Directions, and cotangents, of a check.
 PROBES = 3
@@ -25,6 +28,19 @@ POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
+
+
+class Options(TypedDict, total=False):
+    """What `check_gradient` can be told, for those who pass it on."""
+
+    probes: int
+    seed: int
+    full: bool
+    strict: bool
+    rtol: float
+    atol: float
+    order: int
+    forward: bool
 
 
 def check_gradient(
@@ -38,6 +54,8 @@ def check_gradient(
     strict: bool = False,
     rtol: float = RTOL,
     atol: float = 0.0,
+    order: int = 1,
+    forward: bool = False,
 ) -> GradientReport:
     r"""Compare the gradient of a function with central differences.
 
@@ -75,6 +93,11 @@ def check_gradient(
     rtol, atol : float
         Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
         report says so.
+    order : {1, 2}
+        2 checks the gradient of the gradient: of :math:`J^T v` for a random v, by the
+        inputs and by v.
+    forward : bool
+        Also compare forward mode (``jvp``) with backward mode (``vjp``), to rounding.
 
     Returns
     -------
@@ -86,7 +109,7 @@ def check_gradient(
     TypeError
         If `fn` is not callable or returns no floating-point tensor, or no input is one.
     ValueError
-        If `wrt`, `probes`, `rtol` or `atol` is out of range.
+        If `wrt`, `probes`, `rtol`, `atol` or `order` is out of range.
 
     References
     ----------
@@ -105,7 +128,6 @@ def check_gradient(
     >>> print(report.sentence)
     your gradient is 1/3 times the numeric one everywhere...
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(fn):
         raise TypeError(
             f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
@@ -113,7 +135,21 @@ def check_gradient(
         )
     chosen = _chosen(inputs, wrt)
     names = input_names(fn, len(inputs))
-    return run_check(fn, inputs, chosen, [names[i] for i in chosen], settings, gradient)
+    return run_check(
+        fn,
+        inputs,
+        chosen,
+        [names[i] for i in chosen],
+        gradient,
+        probes=probes,
+        seed=seed,
+        full=full,
+        strict=strict,
+        rtol=rtol,
+        atol=atol,
+        order=order,
+        forward=forward,
+    )
 
 
 def check_loss(
@@ -122,12 +158,7 @@ def check_loss(
     target: object,
     *,
     gradient: Function | None = None,
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
+    **options: Unpack[Options],
 ) -> GradientReport:
     r"""Compare the gradient of a loss with respect to its prediction with differences.
 
@@ -142,8 +173,9 @@ def check_loss(
     gradient : callable, optional
         ``gradient(prediction, target)``, the gradient of
         ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
-    probes, seed, full, strict, rtol, atol
-        As in `check_gradient`.
+    **options
+        `probes`, `seed`, `full`, `strict`, `rtol`, `atol`, `order`, `forward`, as in
+        `check_gradient`.
 
     Returns
     -------
@@ -155,7 +187,7 @@ def check_loss(
     TypeError
         If `prediction` is not a floating-point or complex tensor.
     ValueError
-        If `probes`, `rtol` or `atol` is out of range.
+        If `probes`, `rtol`, `atol` or `order` is out of range.
 
     Examples
     --------
@@ -170,7 +202,6 @@ def check_loss(
     >>> report.kind, report.autograd.kind
     ('factor', 'agree')
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(loss):
         raise TypeError(
             f"loss: expected a function loss(prediction, target), got "
@@ -178,8 +209,8 @@ def check_loss(
         )
     if not require_tensor("prediction", prediction).is_complex():
         require_floating("prediction", prediction)
-    names = ["prediction"]
-    return run_check(loss, (prediction, target), [0], names, settings, gradient)
+    point = (prediction, target)
+    return run_check(loss, point, [0], ["prediction"], gradient, **options)
 
 
 def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
@@ -213,16 +244,39 @@ def run_check(
     inputs: Sequence[object],
     wrt: Sequence[int],
     names: Sequence[str],
-    settings: Settings,
     gradient: Function | None = None,
+    *,
+    probes: int = PROBES,
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    rtol: float = RTOL,
+    atol: float = 0.0,
+    order: int = 1,
+    forward: bool = False,
 ) -> GradientReport:
-    """Run the check, and the one of a gradient by hand, leaving global state alone."""
-    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
-    with (
-        torch.random.fork_rng(devices=sorted(cuda)),
-        torch.inference_mode(mode=False),
-    ):
-        autograd = Check(Map(fn, inputs, wrt), names, settings).run()
+    """Run the check, and the one of a gradient by hand."""
+    if probes < 1:
+        raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+    if order not in (1, 2) or (order == 2 and gradient is not None):
+        raise ValueError(
+            f"order: expected 1, or 2 without a gradient by hand, got {order}; 2 is the "
+            "gradient of autograd's gradient"
+        )
+    settings = Settings(probes, seed, full, strict, Tolerance(rtol, atol))
+    with undisturbed(inputs):
+        if order == 2:
+            fn, inputs, wrt, names = second_derivative(fn, inputs, wrt, names, seed)
+        problem = Map(fn, inputs, wrt)
+        autograd = Check(problem, names, settings).run()
+        if order == 2:
+            sentence = f"of the second derivative: {autograd.sentence}"
+            autograd = replace(autograd, sentence=sentence)
+        if forward and autograd:
+            autograd = add_forward_mode(autograd, problem, names, settings)
         if gradient is None:
             return autograd
         point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
@@ -240,6 +294,17 @@ def run_check(
             autograd=autograd,
         )
     return replace(report, autograd=autograd)
+
+
+@contextmanager
+def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
+    """Leave the global generators alone, and inference mode."""
+    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
+    with (
+        torch.random.fork_rng(devices=sorted(cuda)),
+        torch.inference_mode(mode=False),
+    ):
+        yield
 
 
 def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Function:
@@ -291,18 +356,6 @@ def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
             "gradient of fn(*inputs).sum() for each input"
         )
     return given
-
-
-def make_settings(
-    probes: int, seed: int, full: bool, strict: bool, rtol: float, atol: float
-) -> Settings:
-    """Return what the user chose, if it is in range."""
-    if probes < 1:
-        raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
-    return Settings(probes, seed, full, strict, Tolerance(rtol, atol))
 
 
 def input_names(fn: Function, count: int) -> list[str]:

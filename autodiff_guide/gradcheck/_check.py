@@ -150,10 +150,10 @@ class Check:
         agrees = not bool((evidence.status != Status.AGREE).any())
         if not agrees or V.shape[1] != evidence.numeric.shape[1]:
             return
-        expected = V @ evidence.numeric.T
         accepted = self.settings.accepted
-        share = max(1e-6, accepted.rtol) * evidence.numeric.abs() + accepted.atol
-        slack = V.abs() @ (5 * evidence.bar + share).T
+        expected = V @ evidence.yours.T
+        share = 1e-6 + accepted.rtol
+        slack = V.abs() @ (accepted.atol + share * evidence.yours.abs()).T
         slack += 100 * self.problem.eps * largest(expected)
         over = ((A - expected).abs() > slack) & (expected != 0)
         if bool(over.any()):

@@ -1,0 +1,204 @@
+"""`torch.autograd.gradcheck` and `gradgradcheck`, with this package's check inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.gradcheck import GradcheckError
+from torch.overrides import is_tensor_like
+
+from autodiff_guide.gradcheck._api import PROBES, undisturbed
+from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._columns import Tolerance
+from autodiff_guide.gradcheck._forward import (
+    ForwardMap,
+    in_forward_mode,
+    modes_agree,
+    tangents_may_miss,
+)
+from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
+from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._second import (
+    cotangents_of,
+    differentiable,
+    gradient_of,
+    tracked,
+)
+
+# The module, which the function of its name hides.
+TORCHS: Any = import_module("torch.autograd.gradcheck")
+torchs_gradcheck, torchs_gradgradcheck = TORCHS.gradcheck, TORCHS.gradgradcheck
+# Kinds and verdicts that leave the decision to torch.
+NOT_DETERMINISTIC = {"nondeterministic", "backward-nondeterministic"}
+NOT_JUDGED = ("inconclusive", "error")
+# Kinds of inputs that may have been read from elsewhere.
+NOTHING_SEEN = {"no-dependence", "vacuous"}
+TANGENT = (
+    "in forward mode the slope changes when an input has no tangent in place of a zero "
+    "tangent; both mean that it does not move"
+)
+
+
+class _UndecidedError(Exception):
+    """A call that torch's own check is to decide."""
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """Check gradients as ``torch.autograd.gradcheck`` does, in a few evaluations."""
+    asked = dict(locals())
+    del asked["func"], asked["inputs"]
+    given = _as_tuple(inputs)
+    wrt = _require_grad(given)
+    known = check_forward_ad or check_backward_ad
+    known &= check_backward_ad >= check_batched_grad
+    known &= check_forward_ad >= check_batched_forward_grad
+    if not (known and wrt and all(_is_plain(given[i]) for i in wrt)):
+        return bool(torchs_gradcheck(func, inputs, **asked))
+    settings = Settings(PROBES, 0, False, False, Tolerance(rtol, atol))
+    fn = tracked(func, wrt)
+    try:
+        with undisturbed(given), torch.enable_grad():
+            forward = check_forward_ad
+            if check_backward_ad:
+                problem = Map(fn, given, wrt)
+                report = _run(problem, settings, nondet_tol)
+                outputs = tuple(differentiable(func(*given)))
+                TORCHS._check_outputs(outputs)
+                if not NOTHING_SEEN.isdisjoint(report.kinds):
+                    _require_arrival(outputs, [given[i] for i in wrt])
+                if check_batched_grad:
+                    for k, y in enumerate(outputs):
+                        TORCHS._test_batched_grad(given, y, k)
+                TORCHS._test_backward_mul_by_grad_output(outputs, given, masked)
+                if check_undefined_grad:
+                    TORCHS._test_undefined_backward_mode(func, outputs, given)
+                forward = forward and not modes_agree(problem, PROBES)
+            if forward:
+                problem = ForwardMap(fn, given, wrt)
+                _run(problem, settings, nondet_tol)
+            check_tangents = check_forward_ad and check_undefined_grad
+            if check_tangents and not tangents_may_miss(problem):
+                raise GradcheckError(TANGENT)
+            if check_batched_forward_grad:
+                TORCHS._test_batched_grad_forward_ad(func, given)
+    except (_UndecidedError, UnusableOutputError) as undecided:
+        try:
+            return bool(torchs_gradcheck(func, inputs, **asked))
+        except Exception as error:
+            error.add_note(str(undecided))
+            raise
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    grad_outputs: Tensor | Sequence[Any] | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
+    """Check second derivatives as ``torch.autograd.gradgradcheck`` does."""
+    asked = dict(locals())
+    del asked["func"], asked["inputs"], asked["grad_outputs"]
+    given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
+    wrt = _require_grad(given)
+    one_mode = check_rev_over_rev or check_fwd_over_rev
+    known = one_mode and check_rev_over_rev >= max(
+        check_undefined_grad, check_batched_grad
+    )
+    if known and wrt and all(_is_plain(given[i]) for i in wrt):
+        if grad_outputs is None:
+            with undisturbed(given), torch.enable_grad():
+                v = tuple(cotangents_of(differentiable(func(*given)), 0))
+            if gen_non_contig_grad_outputs:
+                v = tuple(not_contiguous(x) for x in v)
+            v = tuple(x.requires_grad_() for x in v)
+        if v:
+            del asked["gen_non_contig_grad_outputs"]
+            asked["check_forward_ad"] = asked.pop("check_fwd_over_rev")
+            asked["check_backward_ad"] = asked.pop("check_rev_over_rev")
+            return gradcheck(gradient_of(func, wrt, len(given)), given + v, **asked)
+    return bool(torchs_gradgradcheck(func, inputs, grad_outputs, **asked))
+
+
+def _run(problem: Map, settings: Settings, nondet_tol: float) -> GradientReport:
+    """Return a report that passed; raise for one that did not."""
+    names = [f"input {i}" for i in problem.wrt]
+    report = Check(problem, names, settings).run()
+    if isinstance(problem, ForwardMap):
+        report = in_forward_mode(report)
+    noisy = nondet_tol > 0 and not NOT_DETERMINISTIC.isdisjoint(report.kinds)
+    if noisy or "nonfinite" in report.kinds or report.verdict in NOT_JUDGED:
+        raise _UndecidedError(str(report))
+    if not report:
+        raise GradcheckError(str(report))
+    return report
+
+
+def _require_arrival(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    """Leave to torch a function that reads its inputs from elsewhere.
+
+    Torch moves them where they lie; our copies do not arrive.
+    """
+    if outputs:
+        v = cotangents_of(outputs, 1)
+        found = torch.autograd.grad(
+            outputs, leaves, v, retain_graph=True, allow_unused=True
+        )
+        if any(g is not None and bool(g.any()) for g in found):
+            raise _UndecidedError("the function reads its inputs from elsewhere")
+
+
+def _as_tuple(inputs: Any) -> tuple[Any, ...]:
+    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+
+
+def _require_grad(given: Sequence[Any]) -> list[int]:
+    """Return the positions of the inputs that require a gradient."""
+    return [i for i, x in enumerate(given) if is_tensor_like(x) and x.requires_grad]
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Return whether our check can move this input."""
+    plain = type(x) in (Tensor, nn.Parameter) and x.layout == torch.strided
+    if not plain or x.is_nested:
+        return False
+    sides = zip(x.stride(), x.shape, strict=True)
+    return all(step > 0 or size <= 1 for step, size in sides)
