@@ -174,8 +174,9 @@ class Check:
         remarks = list(base.remarks)
         if problem.refused:
             remarks.append(("low-precision", OWN_PRECISION.format(problem.eps)))
-        elif problem.widened and not problem.narrow_inputs:
-            remarks.append(("low-precision", WIDENED))
+        elif problem.narrow and not problem.narrow_inputs:
+            narrow = sorted(str(d).removeprefix("torch.") for d in problem.narrow)
+            remarks.append(("low-precision", WIDENED.format(", ".join(narrow))))
         if seen.kinked and self.evidence is None:
             remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:

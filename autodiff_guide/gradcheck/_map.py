@@ -57,6 +57,8 @@ class Map:
         Whether that evaluation changed its inputs.
     widened, refused : bool
         Whether parts are computed in double that were not; whether that failed.
+    narrow : set of dtype
+        The precisions of those parts.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Map:
         self.dtypes = [_dtype(inputs[i]) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.widened = self.refused = self.needs_grad = False
+        self.narrow: set[torch.dtype] = set()
         self._watch: InDouble | None = None
         self.vectorised = self.batched_pullback = True
         self.verified = False
@@ -85,14 +88,14 @@ class Map:
             self._place([watch.wide(_own(x)) for x in inputs])
             self._watch = watch
             self._first_value()
-            self._watch, self.widened = None, watch.widened
-            if not watch.widened or self._same_in_own_precision(inputs, watch.eps):
+            self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
+            if not watch.widened or self._same_in_own_precision(inputs):
                 return
         except Exception:  # a kernel of one precision only, an argument check
             pass
         self._watch, self.widened, self.refused = None, False, watch.widened
         self._place([_own(x) for x in inputs])
-        self.eps = max(self.eps, watch.eps)
+        self.eps = max([self.eps, *(torch.finfo(d).eps for d in watch.seen)])
         self._first_value()
 
     def _place(self, inputs: list[object]) -> None:
@@ -126,7 +129,7 @@ class Map:
             same(a, b) for a, b in zip(copies, self.points, strict=True)
         )
 
-    def _same_in_own_precision(self, inputs: Sequence[object], eps: float) -> bool:
+    def _same_in_own_precision(self, inputs: Sequence[object]) -> bool:
         """Return whether `fn` has the value in its own precision that it has in double.
 
         If it has another one, it is another function there.
@@ -141,6 +144,7 @@ class Map:
         if own.shape != self.first.shape:
             return False
         apart = (own - self.first).abs()
+        eps = max((torch.finfo(d).eps for d in self.narrow), default=self.eps)
         return not bool((apart > OWN_ROUNDINGS * eps * largest(self.first)).any())
 
     # ------------------------------------------------------------- evaluation
