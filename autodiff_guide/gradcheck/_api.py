@@ -263,8 +263,8 @@ def run_check(
             raise ValueError(f"{name}: expected a number from 0 on, got {value}")
     if order not in (1, 2) or (order == 2 and gradient is not None):
         raise ValueError(
-            f"order: expected 1, or 2 without a gradient by hand, got {order}; 2 is the "
-            "gradient of autograd's gradient"
+            f"order: expected 1, or 2 without a gradient by hand, got {order}; 2 is "
+            "the gradient of autograd's gradient"
         )
     settings = Settings(probes, seed, full, strict, Tolerance(rtol, atol))
     with undisturbed(inputs):
