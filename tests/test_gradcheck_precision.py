@@ -42,21 +42,16 @@ def test_sum_for_mean_is_named(dtype):
     assert report.kinds == ("reduction", "factor", "sign")
 
 
-@pytest.mark.parametrize(
-    ("dtype", "share"),
-    [(torch.float32, 0.95), (torch.float16, 0.75), (torch.bfloat16, 0.65)],
-)
-def test_most_planted_bugs_are_named_at_low_precision(dtype, share):
-    bugs = [
-        bug
-        for bug in BUGS
-        if not bug.inputs[0].is_complex() and bug.name != "through numpy"
-    ]
-    named = [
-        check_gradient(bug.fn, *[x.to(dtype) for x in bug.inputs]).kind == bug.kind
-        for bug in bugs
-    ]
-    assert sum(named) >= share * len(named)
+@pytest.mark.parametrize("dtype", LOW)
+def test_planted_bugs_are_named_at_low_precision(dtype):
+    missed = []
+    for bug in BUGS:
+        to = [torch.complex64 if x.is_complex() else dtype for x in bug.inputs]
+        inputs = [x.to(t) for x, t in zip(bug.inputs, to, strict=True)]
+        report = check_gradient(bug.fn, *inputs)
+        if report.verdict not in ("fail", "error") or report.kind != bug.kind:
+            missed.append((bug.name, report.kinds))
+    assert not missed
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -91,17 +86,15 @@ def test_smooth_function_that_rounds_inside_has_no_kink(fn, seed):
     assert report.kinds == ("low-precision", "agree")
 
 
-def test_stairs_too_wide_to_measure_are_inconclusive():
+def test_stairs_are_computed_in_double_and_rounding_is_not():
     x = torch.linspace(0.2, 1.2, 40, dtype=torch.float64)
-    report = check_gradient(lambda x: x.bfloat16().logsumexp(0).double(), x)
-    assert (report.verdict, report.kind) == ("inconclusive", "low-precision")
-    assert "bfloat16" in report.sentence
+    assert check_gradient(lambda x: x.bfloat16().logsumexp(0).double(), x)
     through = check_gradient(lambda x: x + (x.float().round() - x).detach(), x)
     assert (through.verdict, through.kind) == ("fail", "step")
 
 
 @pytest.mark.parametrize("dtype", LOW)
-def test_resolution_is_what_would_have_been_seen(dtype):
+def test_resolution_is_that_of_double(dtype):
     x = torch.linspace(0.2, 1.2, 6).to(dtype)
 
     def check(error):
@@ -110,6 +103,6 @@ def test_resolution_is_what_would_have_been_seen(dtype):
         )
 
     resolution = check(0.0).resolution
-    assert torch.finfo(dtype).eps < resolution < 100 * torch.finfo(dtype).eps ** (2 / 3)
+    assert resolution < 1e-6
     assert check(resolution / 4)
     assert not check(4 * resolution)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +12,9 @@ from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._columns import Evidence, Status
-from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._map import Map, unravel
 
-# Kinds, the most specific first, and a sentence to the author of the gradient.
+# Kinds, the most specific first, and what is said after "your gradient".
 Finding = tuple[tuple[str, ...], str]
 
 
@@ -22,44 +24,43 @@ class Block:
 
     Attributes
     ----------
-    name : str
-        What a formula calls an element of the input.
+    input, output : int
+        Position in `wrt`, and among the outputs.
+    where : str
+        " for this input of that output", where there are several.
     numeric, yours, slack : Tensor
-        The two Jacobians, and what may lie between equal elements.
-    status : Tensor
-        The `Status` of each element.
+        The two Jacobians, and what may lie between equal elements: infinite where the
+        differences tell nothing.
     wrong : Tensor
         Which elements differ.
-    x, elements : Tensor
-        Value and flat index of the input at each column.
-    y : Tensor
-        Value of the output at each row.
+    elements : Tensor
+        Flat index of the input element at each column.
+    values : dict
+        What a formula may be made of: name and value, at each column, of the input, of
+        an output of its shape, of other inputs that match it.
     input_shape, output_shape : tuple of int
-        Complex tensors end with a 2.
-    full : bool
-        Whether every element of the input has its column.
-    others : dict
-        Name and flat value of other real inputs that have as many elements.
+        Complex tensors end with a 2. The output has none where sums of outputs were
+        compared.
+    shapes : list
+        "input" or "output", and a shape of the user's function.
+    is_complex, attached : bool
+        Whether the input is complex, and whether the output carries a gradient.
     """
 
     input: int
-    name: str
     output: int
+    where: str
     numeric: Tensor
     yours: Tensor
     slack: Tensor
-    status: Tensor
     wrong: Tensor
-    x: Tensor
     elements: Tensor
-    y: Tensor
+    values: dict[str, Tensor]
     input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    full: bool
+    output_shape: tuple[int, ...] | None
+    shapes: list[tuple[str, tuple[int, ...]]]
     is_complex: bool
     attached: bool
-    where: str
-    others: dict[str, Tensor]
 
     @cached_property
     def moves(self) -> Tensor:
@@ -72,95 +73,138 @@ class Block:
         return self.yours.abs() > self.slack
 
     @cached_property
-    def both(self) -> Tensor:
-        """Where neither is zero."""
-        return self.moves & self.given
-
-    @cached_property
     def live(self) -> Tensor:
         """Columns where either Jacobian is not zero."""
         return self.moves.any(0) | self.given.any(0)
 
-    def index(self, element: int) -> str:
-        """Return how a reader would index flat element `element` of this input."""
-        shape = self.input_shape[:-1] if self.is_complex else self.input_shape
-        flat = element // 2 if self.is_complex else element
-        index = torch.unravel_index(torch.tensor(flat), shape) if shape else ()
-        return "[" + ", ".join(str(int(k)) for k in index) + "]"
+    @property
+    def name(self) -> str:
+        """What a formula calls an element of the input."""
+        return next(iter(self.values))
+
+    @property
+    def full(self) -> bool:
+        """Whether every element of the input has its column."""
+        return len(self.elements) == math.prod(self.input_shape)
+
+    @property
+    def many(self) -> str:
+        """How many elements were looked at."""
+        parts = " (real and imaginary parts)" * self.is_complex
+        return f"{len(self.elements)} elements{' measured' * (not self.full)}{parts}"
+
+    @property
+    def square(self) -> bool:
+        """Whether there are as many outputs as elements of the input."""
+        outputs = self.output_shape
+        return outputs is not None and math.prod(outputs) == math.prod(self.input_shape)
+
+    @property
+    def x(self) -> Tensor:
+        """The value of the input at each column."""
+        return self.values[self.name]
+
+    def index(self, column: int) -> str:
+        """Return how a reader would index the input element of a column."""
+        element, shape = int(self.elements[column]), self.input_shape
+        if self.is_complex:
+            element, shape = element // 2, shape[:-1]
+        return str(list(unravel(element, shape)))
+
+    def equals(self, other: Tensor, slack: Tensor, known: Tensor | None = None) -> bool:
+        """Return whether yours is `other`, and not only because both are zero.
+
+        Of what is wrong, `other` must explain one element in three by one that is not
+        zero: an element that stands in a wrong place leaves a zero in the right one.
+        """
+        near = (self.yours - other).abs() <= self.slack + slack
+        wrong = self.wrong
+        if known is not None:
+            near, wrong = near | ~known, wrong & known
+        nonzero = wrong & (other.abs() > slack)
+        some = 4 * int(wrong.sum()) >= int(self.wrong.sum())
+        return some and bool(near.all()) and 3 * int(nonzero.sum()) >= int(wrong.sum())
+
+
+def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the numeric slopes, what may lie between equal ones, and which are wrong.
+
+    Slopes that the differences do not know, or that have two values, are 0 and have an
+    infinite slack. What was not looked at once enough was wrong is judged here.
+    """
+    yours, status = evidence.yours, evidence.status
+    known = torch.isfinite(evidence.bar) & (status != Status.KINK)
+    numeric = evidence.numeric.where(known, 0.0)
+    size = torch.maximum(numeric.abs(), yours.abs().nan_to_num(0, 0, 0))
+    slack = 5 * evidence.bar + evidence.rounding + 1e-7 * size
+    slack = slack.where(known, math.inf)
+    apart = (yours - numeric).abs() > slack
+    return (
+        numeric,
+        slack,
+        (apart & (status == Status.UNRESOLVED)) | (status >= Status.DISAGREE),
+    )
 
 
 def blocks(
-    problem: Map, base: Base, evidence: Evidence, names: tuple[str, ...]
+    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
 ) -> list[Block]:
-    """Cut the evidence into blocks, the wrong ones first."""
-    numeric, yours = evidence.numeric.T, evidence.yours.T
-    bar, status = evidence.bar.T, evidence.status.T
-    known = yours.abs().nan_to_num(0, 0, 0)
-    size = torch.maximum(numeric.abs().nan_to_num(0, 0, 0), known)
-    row = size.amax(1, keepdim=True)
-    slack = 1e-7 * size + 5 * bar.nan_to_num(0, 0, 0) + 1e-11 * row
-    wrong = ((yours - numeric).abs() > slack) | ~torch.isfinite(yours)
-    judged_right = (status > Status.AGREE) & (status <= Status.UNRESOLVED)
-    wrong = (wrong & ~judged_right) | (status >= Status.DISAGREE)
-    if base.checked is not None:
-        wrong &= base.checked[:, None]
-    several = len(problem.points) > 1
+    """Cut the evidence into blocks, the wrong ones first.
+
+    `compared` is the map of the user, or the one to sums of its outputs.
+    """
+    numeric, slack, wrong = judged(evidence)
     found = []
-    for o, first, last in problem.blocks():
-        for i, point in enumerate(problem.points):
-            start, stop = problem.starts[i], problem.starts[i + 1]
+    for o, first, last in compared.blocks():
+        for i, point in enumerate(compared.points):
+            start, stop = compared.starts[i], compared.starts[i + 1]
             mine = (evidence.columns >= start) & (evidence.columns < stop)
             if first == last or not bool(mine.any()):
                 continue
             elements = evidence.columns[mine] - start
-            where = f" for {names[i]}" if several else ""
-            if len(problem.output_shapes) > 1:
+            where = f" for {names[i]}" if len(names) > 1 else ""
+            if len(compared.output_shapes) > 1:
                 where += f" of output {o}"
+            values = _inputs(compared, i, names)
+            output_shape = compared.output_shapes[o] if compared is user else None
+            if output_shape == tuple(point.shape):
+                values["f(x)"] = base.value[first:last]
             found.append(
                 Block(
                     input=i,
-                    name=names[i] if names[i].isidentifier() else "x",
                     output=o,
-                    numeric=numeric[first:last][:, mine],
-                    yours=yours[first:last][:, mine],
-                    slack=slack[first:last][:, mine],
-                    status=status[first:last][:, mine],
-                    wrong=wrong[first:last][:, mine],
-                    x=problem.x[start:stop][elements],
-                    elements=elements,
-                    y=base.value[first:last],
-                    input_shape=tuple(point.shape),
-                    output_shape=problem.output_shapes[o],
-                    full=len(elements) == point.numel(),
-                    is_complex=problem.is_complex[i],
-                    attached=base.graph[1][o].requires_grad,
                     where=where,
-                    others=_others(problem, i, elements, names),
+                    numeric=numeric[mine, first:last].T,
+                    yours=evidence.yours[mine, first:last].T,
+                    slack=slack[mine, first:last].T,
+                    wrong=wrong[mine, first:last].T,
+                    elements=elements,
+                    values={name: flat[elements] for name, flat in values.items()},
+                    input_shape=tuple(point.shape),
+                    output_shape=output_shape,
+                    shapes=[
+                        ("input", tuple(point.shape)),
+                        *(("output", shape) for shape in user.output_shapes),
+                    ],
+                    is_complex=compared.is_complex[i],
+                    attached=base.graph[1][o].requires_grad,
                 )
             )
     return sorted(found, key=lambda b: -float(b.wrong.double().mean()))
 
 
-def _others(
-    problem: Map, i: int, elements: Tensor, names: tuple[str, ...]
-) -> dict[str, Tensor]:
-    """Return the other arguments, flat, that match input `i` element by element."""
-    shape = problem.points[i].shape
-    found = {}
+def _inputs(problem: Map, i: int, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return input `i`, flat, and the others that match it element by element."""
+    mine = problem.pieces(problem.x[None])[i][0]
+    found = {names[i] if names[i].isidentifier() else "x": mine}
     for position, x in enumerate(problem.inputs):
-        mine = position == problem.wrt[i]
-        if mine or not isinstance(x, Tensor) or not x.is_floating_point():
+        if position == problem.wrt[i] or not isinstance(x, Tensor) or x.is_complex():
             continue
+        name = f"input {position}"
+        if position in problem.wrt:
+            name = names[problem.wrt.index(position)]
         try:
-            flat = x.to(torch.float64).expand(shape).reshape(-1)
-        except RuntimeError:
+            found[name] = x.to(mine).expand(problem.points[i].shape).reshape(-1)
+        except RuntimeError:  # another shape
             continue
-        known = position in problem.wrt
-        name = names[problem.wrt.index(position)] if known else f"input {position}"
-        found[name] = flat[elements]
     return found
-
-
-def close(a: Tensor, b: Tensor, slack: Tensor) -> bool:
-    """Return whether a equals b everywhere, as far as `slack` tells."""
-    return bool((((a - b).abs() <= slack) | (a.isnan() & b.isnan())).all())

@@ -19,26 +19,26 @@ from autodiff_guide.gradcheck._columns import (
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._differences import first_steps, ladder
-from autodiff_guide.gradcheck._map import Map, largest
-from autodiff_guide.gradcheck._numbers import (
-    element_comparison,
-    input_rows,
-    probe_comparison,
-    resolution,
-    worst_element,
-    worst_probe,
-)
-from autodiff_guide.gradcheck._report import GradientReport
-from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
-from autodiff_guide.gradcheck._sentences import (
+from autodiff_guide.gradcheck._kinds import (
+    ACCEPTED,
     DETACHED,
     MEAN_OF_SIDES,
     NO_DEPENDENCE,
     NOTHING,
     OWN_PRECISION,
     WIDENED,
-    allowed_kink,
 )
+from autodiff_guide.gradcheck._map import Map, largest
+from autodiff_guide.gradcheck._numbers import (
+    allowed_kink,
+    compare_elements,
+    compare_probes,
+    input_rows,
+    largest_accepted,
+    resolution,
+)
+from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
@@ -116,20 +116,23 @@ class Check:
             evidence = compare(problem, base, columns, accepted)
         self.compared, self.evidence = problem, evidence
         if evidence.failed:
-            return self._report("fail", *diagnose(problem, base, evidence, self.names))
+            found = diagnose(self.problem, problem, base, evidence, self.names)
+            return self._report(*found)
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
         return self._acquitted(seen, base, evidence)
 
     def _sample(self, columns: Tensor, m: int) -> Tensor:
-        """Return the columns to look at: all, or a random sample."""
+        """Return the columns to look at: all, or some, half of them side by side."""
         n = len(columns)
         whole = n <= WHOLE_COLUMNS and n * m <= WHOLE_ELEMENTS
         if whole or self.settings.full:
             return columns
         count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m))
-        sample = torch.randperm(n, generator=self.generator)[:count]
-        return columns[sample.sort().values.to(columns.device)]
+        some = torch.randperm(n, generator=self.generator)[: count // 2]
+        start = int(torch.randint(n - count // 2, (), generator=self.generator))
+        run = torch.arange(start, start + count // 2)  # where a shift shows
+        return columns[torch.cat([some, run]).unique().to(columns.device)]
 
     def _sums_of_outputs(self, base: Base) -> tuple[Map, Base]:
         """Return the map to a few random sums of very many outputs."""
@@ -196,6 +199,10 @@ class Check:
         if evidence.count(Status.KINK):
             sentence = allowed_kink(self.compared, evidence, self.names)
             remarks.insert(0, ("kink", sentence))
+        off, accepted = largest_accepted(evidence), self.settings.accepted
+        if off:
+            sentence = ACCEPTED.format(off, accepted.rtol, accepted.atol)
+            remarks.append(("agree", sentence))
         unresolved = evidence.count(Status.UNRESOLVED)
         if not unresolved:
             return self._passed(remarks)
@@ -241,22 +248,22 @@ class Check:
             steps = (*steps, *ladder(problem.eps))
         worst = comparison = None
         if evidence is not None:
-            worst = worst_element(self.compared, evidence, self.names)
-            comparison = element_comparison(self.compared, evidence, self.names)
+            compared = (problem, self.compared, evidence, self.names)
+            comparison, worst = compare_elements(*compared)
         elif seen is not None:
-            worst, comparison = worst_probe(seen), probe_comparison(seen)
+            comparison = compare_probes(seen)
         return GradientReport(
             verdict=verdict,
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, problem.eps),
+            resolution=resolution(seen, evidence, self.settings.accepted),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,
             evaluations=problem.evaluations,
             pullbacks=problem.pullbacks,
-            inputs=input_rows(problem, self.names, kinds, evidence),
+            inputs=input_rows(problem, self.names, kinds, seen, evidence),
             worst=worst,
             comparison=comparison,
         )

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._differences import (
+    extrapolated_limit,
     fine_ladder,
     first_steps,
     ladder,
     limit,
-    one_sided_limit,
 )
 from autodiff_guide.gradcheck._map import MAX_MEMORY, Map, largest
 from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
@@ -312,10 +312,13 @@ def _climb(
     rounding = values.rounding(problem, base)
     noise = 2 * rounding / (values.ahead + values.behind)
     numeric, bar = limit(values.central, noise)
+    finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
+    numeric = torch.where(finer_bar < bar, finer, numeric)
+    bar = torch.minimum(finer_bar, bar)
     ahead = (values.plus - base.value) / values.ahead
     behind = (base.value - values.minus) / values.behind
-    right, right_bar = one_sided_limit(ahead, 2 * noise, steps)
-    left, left_bar = one_sided_limit(behind, 2 * noise, steps)
+    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
+    left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
 
     yours = evidence.yours[block]
     peak = _known(evidence.yours).amax(0)

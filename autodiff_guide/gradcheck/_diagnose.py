@@ -1,76 +1,78 @@
-"""From a wrong Jacobian to a keyword and a sentence."""
+"""From a wrong Jacobian to a verdict, a keyword and a sentence."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from inspect import getattr_static
+from typing import Any
+
 import torch
+from torch.overrides import TorchFunctionMode
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._block import Block, Finding, blocks, close
-from autodiff_guide.gradcheck._clues import find_detachment, find_low_precision
-from autodiff_guide.gradcheck._columns import Evidence
+from autodiff_guide.gradcheck._block import Block, Finding, blocks
+from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._map import Map
-from autodiff_guide.gradcheck._patterns import PATTERNS, bad_kink
+from autodiff_guide.gradcheck._patterns import PATTERNS
 
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
-# Findings of one number for all elements, and those that add nothing to it.
-CONSTANT = ("sign", "factor", "reduction")
-EXPLAINED = ("chain", "offset", "shift", "localized")
+# Findings before which another input's gradient in this place is no news.
+BEFORE_SWAPPED = ("sign", "zero", "detached")
+# A relative error from which on a term is missing.
+SMALL = 1e-2
+CUTS = {
+    torch.Tensor.detach: ".detach()",
+    torch.Tensor.detach_: ".detach_()",
+    getattr_static(torch.Tensor, "data").__get__: ".data",
+    torch.Tensor.item: ".item()",
+    torch.Tensor.tolist: ".tolist()",
+    torch.Tensor.numpy: ".numpy()",
+}
 
 
 def diagnose(
-    problem: Map, base: Base, evidence: Evidence, names: tuple[str, ...]
-) -> Finding:
-    """Return kinds, the most specific first, and one sentence for the author."""
-    all_blocks = blocks(problem, base, evidence, names)
-    wrong = [b for b in all_blocks if bool(b.wrong.any())]
-    if not wrong:
-        return ("mismatch",), "your gradient differs from the numeric one"
-    worst = wrong[0]
-    kinds, sentence = _explain(worst, wrong, evidence, names)
-    right = {b.input for b in all_blocks} - {b.input for b in wrong}
+    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
+) -> tuple[str, tuple[str, ...], str]:
+    """Return a verdict, kinds, the most specific first, and a sentence to the author.
+
+    The evidence is on `compared`: the map of the user, or sums of its outputs.
+    """
+    if evidence.kink is not None and not evidence.count(Status.DISAGREE):
+        return "fail", *_kink(evidence, evidence.kink)
+    found = blocks(user, compared, base, evidence, names)
+    wrong = [block for block in found if bool(block.wrong.any())]
+    findings = [_explain(block, wrong, names) for block in wrong[:4]]
+    kinds, sentence = findings[0]
+    sentence = f"your gradient{wrong[0].where}{sentence}"
+    right = {block.input for block in found} - {block.input for block in wrong}
     if right:
         sentence += f" (right: {', '.join(names[i] for i in sorted(right))})"
-    others = (_explain(b, wrong, evidence, names)[0] for b in wrong[1:4])
-    more = [kind for kinds in others for kind in kinds]
-    kinds = tuple(dict.fromkeys([*kinds, *(k for k in more if k != "mismatch")]))
+    for block, (other, _) in zip(wrong[1:], findings[1:], strict=False):
+        if other[0] != "swapped":
+            sentence += f";{block.where}: {other[0]}"
+        kinds += tuple(kind for kind in other if kind != "mismatch")
     if kinds[0] in CAUSED_BY_DETACHING + FITS_DETACHING:
-        cut = find_detachment(problem)
-        if cut:
+        with _WatchCuts() as watch:
+            user.graph()
+        if watch.found:
             caused = kinds[0] in CAUSED_BY_DETACHING
             kinds = ("detached", *kinds) if caused else (*kinds, "detached")
-            sentence += f"; the function uses {cut} on a value that needs its gradient"
-        cast = find_low_precision(problem)
-        if cast and _error(worst) < 10 * cast[1]:
-            kinds = ("low-precision", *kinds)
-            sentence = f"your gradient is rounded: {cast[0]}; {sentence}"
-    return tuple(dict.fromkeys(kinds)), sentence
+            sentence += f"; the function uses {watch.found} on a value that needs grad"
+    close = all(other == ("low-precision",) for other, _ in findings)
+    verdict = "inconclusive" if close else "fail"
+    return verdict, tuple(dict.fromkeys(kinds)), sentence
 
 
-def _error(block: Block) -> float:
-    """Return the largest relative error of a block."""
-    size = torch.maximum(block.numeric.abs(), block.yours.abs()).max()
-    return float((block.yours - block.numeric).abs().max() / size)
-
-
-def _explain(
-    block: Block, wrong: list[Block], evidence: Evidence, names: tuple[str, ...]
-) -> Finding:
-    """Return the first pattern that fits a block, and the kinds of all that do."""
-    if bad_kink(block) and evidence.kink is not None:
-        return _kink(evidence, evidence.kink)
-    findings = [f for f in (pattern(block) for pattern in PATTERNS) if f is not None]
-    swapped = _swapped(block, wrong, names)
-    if swapped is not None:
-        first = not findings or findings[0][0][0] not in ("sign", "zero", "detached")
-        findings.insert(0 if first else 1, swapped)
-    if not findings:
-        return _mismatch(block)
-    kinds = tuple(kind for kinds, _ in findings for kind in kinds)
-    if kinds[0] in CONSTANT:
-        kinds = tuple(kind for kind in kinds if kind not in EXPLAINED)
-    return kinds, findings[0][1]
+def _explain(block: Block, wrong: list[Block], names: Sequence[str]) -> Finding:
+    """Return the first pattern that fits a block."""
+    fits = (pattern(block) for pattern in PATTERNS)
+    finding = next((finding for finding in fits if finding), None)
+    if finding is None or finding[0][0] not in BEFORE_SWAPPED:
+        finding = _swapped(block, wrong, names) or finding
+    return finding or _mismatch(block)
 
 
 def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
@@ -83,44 +85,54 @@ def _kink(evidence: Evidence, kink: tuple[int, int, float, float]) -> Finding:
     )
 
 
-def _swapped(
-    block: Block, wrong: list[Block], names: tuple[str, ...]
-) -> Finding | None:
+def _swapped(block: Block, wrong: list[Block], names: Sequence[str]) -> Finding | None:
     """Return whether another input's gradient stands in this block's place."""
     for other in wrong:
         if (
-            other.input == block.input
-            or other.output != block.output
-            or other.input_shape != block.input_shape
-            or not (block.full and other.full)
-        ):
-            continue
-        slack = block.slack + other.slack
-        if close(block.yours, other.numeric, slack) and close(
-            other.yours, block.numeric, slack
+            other.input != block.input
+            and other.output == block.output
+            and other.input_shape == block.input_shape
+            and other.numeric.shape == block.numeric.shape
+            and block.equals(other.numeric, other.slack)
+            and other.equals(block.numeric, block.slack)
         ):
             first, second = sorted((block.input, other.input))
             return ("swapped",), (
-                f"the gradients of {names[first]} and {names[second]} are swapped, "
-                "each equals the numeric gradient of the other: check the order in "
+                " is the numeric one of another input: the gradients of "
+                f"{names[first]} and {names[second]} are swapped, check the order in "
                 "which backward returns them"
             )
     return None
 
 
 def _mismatch(block: Block) -> Finding:
-    """Return how far off a gradient is that fits no pattern."""
-    both = block.wrong & block.moves
-    relative = ((block.yours - block.numeric) / block.numeric).abs()[both]
-    spread = (
-        f"relative error {float(relative.min()):.1e} to {float(relative.max()):.1e}"
-        if len(relative)
-        else "the numeric slope is zero there"
-    )
+    """Return how far off, and where, a gradient is that fits no pattern."""
+    apart = (block.yours - block.numeric).abs().where(block.wrong, 0.0)
+    largest = float(block.numeric.abs().max())
+    worst = block.index(int(apart.amax(0).argmax()))
+    share = float(apart.max()) / largest if largest else math.inf
     norms = float(block.yours.norm() * block.numeric.norm())
     cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
+    what = "a term is missing or wrong"
+    if share < SMALL:
+        what = "a small term is missing, a constant rounded, or a formula approximate"
     return ("mismatch",), (
-        f"your gradient{block.where} differs at {int(block.wrong.sum())} of "
-        f"{block.wrong.numel()} entries ({spread}, cosine similarity {cosine:.4f}): a "
-        "term is missing or wrong"
+        f" differs at {int(block.wrong.sum())} of {block.wrong.numel()} entries, by "
+        f"up to {share:.1e} of the largest slope, most at {block.name}{worst}, with "
+        f"cosine similarity {cosine:.4f}: {what}"
     )
+
+
+class _WatchCuts(TorchFunctionMode):
+    """Notes the first call that cuts a value off from its graph."""
+
+    found: str | None = None
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        cut = CUTS.get(func)
+        # A custom Function runs its forward without grad, too, and that is right.
+        if cut and torch.is_grad_enabled() and args[0].requires_grad:
+            self.found = self.found or cut
+        return func(*args, **(kwargs or {}))

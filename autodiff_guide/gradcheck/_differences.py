@@ -98,13 +98,14 @@ def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     return estimates.gather(0, level[None])[0], bar
 
 
-def one_sided_limit(
-    estimates: Tensor, noise: Tensor, steps: list[float]
+def extrapolated_limit(
+    estimates: Tensor, noise: Tensor, steps: list[float], order: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the limit of one-sided differences, whose error falls as the step.
+    """Return the limit of differences whose error falls as a power of the step.
 
-    Neighbours D(h) and D(h/q) combine to (q D(h/q) - D(h)) / (q - 1).
+    Neighbours D(h) and D(h/r) combine to (q D(h/r) - D(h)) / (q - 1), with q the power
+    of r, in which that error cancels.
     """
-    q = steps[0] / steps[1]
+    q = (steps[0] / steps[1]) ** order
     combined = (q * estimates[1:] - estimates[:-1]) / (q - 1)
     return limit(combined, noise[1:] * (q + 1) / (q - 1))

@@ -1,4 +1,4 @@
-"""What a check can find: one keyword each, and the sentence that defines it."""
+"""What a check can find: a keyword and a definition each, and the fixed sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KINDS: Mapping[str, str] = {
     "reduction": "The constant is a size: a mean was taken for a sum, or a sum for a "
     "mean.",
     "transposed": "The gradient is the transpose of the right one.",
-    "shift": "The gradient belongs to the neighbouring index.",
+    "shift": "The gradient belongs to another index, such as the neighbouring one.",
     "swapped": "The gradients of two inputs stand in each other's place.",
     "mask": "The gradient is zero exactly where it should not be: an inverted mask.",
     "zero": "The gradient is zero, the slope is not.",
@@ -29,8 +29,7 @@ KINDS: Mapping[str, str] = {
     "stairs.",
     "nondeterministic": "Two evaluations at one point return two values.",
     "backward-nondeterministic": "Two backward passes return two gradients.",
-    "low-precision": "Values or gradients are computed in less precision than the "
-    "inputs.",
+    "low-precision": "Values or gradients are less precise than double.",
     "step": "The function is flat here, the gradient is not: a straight-through "
     "gradient.",
     "flip": "The gradient is reversed along a dimension.",
@@ -40,3 +39,21 @@ KINDS: Mapping[str, str] = {
     "zero.",
     "vacuous": "Every derivative is zero, or there is none: nothing was tested.",
 }
+
+NOTHING = "nothing was tested"
+DETACHED = (
+    "{} output elements move with the inputs but carry no gradient (.detach(), .data, "
+    ".item(), no_grad); they were not checked"
+)
+NO_DEPENDENCE = (
+    "no output changes with {}, and the gradient is zero: unused, or a flat region"
+)
+MEAN_OF_SIDES = (
+    "the point is on a kink: the slopes on both sides differ, and yours is their mean"
+)
+WIDENED = "parts in lower precision were computed in double"
+OWN_PRECISION = (
+    "the function cannot be computed in double and was checked in its own precision, "
+    "of {:.1e}"
+)
+ACCEPTED = "accepted: differences up to {:.2g} of the slope (rtol={:g}, atol={:g})"

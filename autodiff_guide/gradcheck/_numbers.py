@@ -1,167 +1,147 @@
-"""The numbers of a report: the worst place, a row per input, pairs to draw."""
+"""The numbers of a report: change here what is compared, and what counts as worst."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from autodiff_guide.gradcheck._columns import ROUNDINGS, Evidence, Status
+from autodiff_guide.gradcheck._block import judged
+from autodiff_guide.gradcheck._columns import Evidence, Status, Tolerance
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen
 
 # A difference of this many error bars is enough to be wrong.
 ENOUGH = 5
+# What is said of an input that is not wrong, by its worst element.
 FOUND = {
-    Status.DISAGREE: "mismatch",
-    Status.BAD_KINK: "kink",
+    Status.AGREE: "agree",
     Status.KINK: "kink",
     Status.UNRESOLVED: "low-precision",
 }
 
 
-def resolution(seen: Screen | None, evidence: Evidence | None, eps: float) -> float:
+def resolution(
+    seen: Screen | None, evidence: Evidence | None, accepted: Tolerance
+) -> float:
     """Return the relative error from which on a typical slope counts as wrong."""
     if seen is None:
         return math.nan
-    share = seen.resolution
+    numeric, slack = seen.numeric, seen.bar
     if evidence is not None:
-        numeric, bar = evidence.numeric.abs(), evidence.bar
-        known = (bar / numeric)[numeric > ENOUGH * bar]
-        share = float(known.median()) if len(known) else share
-    return max(1e-7, min(ROUNDINGS * eps, 0.05), ENOUGH * share)
+        numeric, slack, _ = judged(evidence)
+    share = ((slack + accepted.atol) / numeric.abs())[numeric.abs() > slack]
+    return max(accepted.rtol, float(share.median())) if len(share) else math.nan
 
 
-def error_bars(evidence: Evidence) -> Tensor:
-    """Return the difference of each element in units of its error bar, (C, m)."""
-    size = torch.maximum(evidence.yours.abs(), evidence.numeric.abs())
-    unit = _bars(evidence) + 1e-9 * size.nan_to_num(0, 0, 0) + 1e-300
-    ratio = ((evidence.yours - evidence.numeric).abs() / unit).nan_to_num(math.inf)
-    judged = evidence.status >= Status.DISAGREE
-    if bool(judged.any()):  # show what was judged wrong, not what was not looked at
-        ratio = ratio.where(judged, ratio.clamp(max=1.0))
-    return ratio
+def largest_accepted(evidence: Evidence) -> float:
+    """Return the largest relative difference that only a tolerance accepted."""
+    numeric, slack, _ = judged(evidence)
+    apart = (evidence.yours - numeric).abs()
+    share = apart / torch.maximum(evidence.yours.abs(), numeric.abs())
+    beyond = (apart > slack) & (evidence.status == Status.AGREE)
+    return float(share.where(beyond, 0.0).max())
 
 
-def _bars(evidence: Evidence) -> Tensor:
-    """Return the error bars, which reach to yours where several slopes are right."""
-    reach = (evidence.yours - evidence.numeric).abs()
-    wide = torch.maximum(reach, evidence.bar)
-    return torch.where(_uncompared(evidence), wide, evidence.bar)
-
-
-def _uncompared(evidence: Evidence) -> Tensor:
-    """Return which elements have several slopes, yours one of them, or none at all."""
-    status = evidence.status
-    none = ~torch.isfinite(evidence.numeric) & (status < Status.DISAGREE)
-    return (status == Status.KINK) | none
-
-
-def worst_element(
-    problem: Map, evidence: Evidence, names: tuple[str, ...]
-) -> Worst | None:
-    """Return the element with one slope that is off by most error bars."""
-    bars = error_bars(evidence).where(~_uncompared(evidence), -1.0)
-    if not bool((bars >= 0).any()):
-        return None
-    c, o = divmod(int(bars.argmax()), evidence.yours.shape[1])
-    k, index = problem.locate(int(evidence.columns[c]))
-    return Worst(
-        input=names[k],
-        index=index,
-        output=problem.locate_output(o)[1],
-        yours=float(evidence.yours[c, o]),
-        numeric=float(evidence.numeric[c, o]),
-        bar=float(evidence.bar[c, o]),
-    )
-
-
-def worst_probe(seen: Screen) -> Worst:
-    """Return the probe that is off by most error bars."""
-    k = int(((seen.yours - seen.numeric).abs() / (seen.bar + 1e-300)).argmax())
-    yours, numeric, bar = (
-        x.reshape(-1)[k].item() for x in (seen.yours, seen.numeric, seen.bar)
-    )
-    return Worst("all inputs", (), (), yours, numeric, bar)
-
-
-def element_comparison(
-    problem: Map, evidence: Evidence, names: tuple[str, ...]
-) -> Comparison:
-    """Return, for each input element, the output where it is off most."""
-    bars = error_bars(evidence)
-    off, output = bars.max(1)
-    pick = output[:, None]
-    where = {}
-    for k, point in enumerate(problem.points):
-        start, stop = problem.starts[k], problem.starts[k + 1]
-        mine = (evidence.columns >= start) & (evidence.columns < stop)
-        plane = torch.full((point.numel(),), math.nan, dtype=torch.float64)
-        plane[(evidence.columns[mine] - start).cpu()] = off[mine].cpu()
-        where[names[k]] = plane.view(point.shape)
-    return Comparison(
-        what="element",
-        yours=evidence.yours.gather(1, pick).flatten().cpu(),
-        numeric=evidence.numeric.gather(1, pick).flatten().cpu(),
-        bar=_bars(evidence).gather(1, pick).flatten().cpu(),
-        where=where,
-    )
-
-
-def probe_comparison(seen: Screen) -> Comparison:
+def compare_probes(seen: Screen) -> Comparison:
     """Return every probe, as a pair."""
-    return Comparison(
-        what="probe",
-        yours=seen.yours.cpu().reshape(-1),
-        numeric=seen.numeric.cpu().reshape(-1),
-        bar=seen.bar.cpu().reshape(-1),
-        where={},
+    yours, numeric, bar = (
+        x.cpu().flatten() for x in (seen.yours, seen.numeric, seen.bar)
     )
+    return Comparison("probe", yours, numeric, bar, where={})
+
+
+def compare_elements(
+    user: Map, compared: Map, evidence: Evidence, names: Sequence[str]
+) -> tuple[Comparison, Worst | None]:
+    """Return, for each input element, the output where it is off most; and the worst.
+
+    Where several slopes are right, and yours is one, the bar reaches to it.
+    """
+    slopes, slack, wrong = judged(evidence)
+    bars = ENOUGH * (evidence.yours - slopes).abs() / (slack + 1e-300)
+    bars = bars.nan_to_num(math.inf).where(wrong, bars.clamp(max=1))
+    single = wrong | torch.isfinite(slack)
+    off, output = bars.where(single, -1.0).max(1, keepdim=True)
+    reach = (evidence.yours - evidence.numeric).abs().maximum(evidence.bar)
+    bar = evidence.bar.where(single, reach)
+    yours, numeric, bar = (
+        x.gather(1, output).flatten().cpu()
+        for x in (evidence.yours, evidence.numeric, bar)
+    )
+    planes = torch.full((user.n,), math.nan, dtype=torch.float64)
+    planes[evidence.columns.cpu()] = off.flatten().clamp_min(0).cpu()
+    where = [
+        plane.view(point.shape)
+        for plane, point in zip(planes.split(user.sizes), user.points, strict=True)
+    ]
+    pairs = Comparison(
+        "element", yours, numeric, bar, dict(zip(names, where, strict=True))
+    )
+    c = int(off.argmax())
+    if off[c] < 0:
+        return pairs, None
+    k, index = user.locate(int(evidence.columns[c]))
+    at = user.locate_output(int(output[c]))[1] if compared is user else ()
+    numbers = (float(x[c]) for x in (yours, numeric, bar))
+    return pairs, Worst(names[k], index, at, *numbers)
 
 
 def input_rows(
     problem: Map,
-    names: tuple[str, ...],
+    names: Sequence[str],
     kinds: tuple[str, ...],
+    seen: Screen | None,
     evidence: Evidence | None,
 ) -> tuple[InputRow, ...]:
     """Return one row for each input."""
     rows = []
-    for k, (name, point) in enumerate(zip(names, problem.points, strict=True)):
-        if problem.is_complex[k]:
-            point = torch.view_as_complex(point)
+    for k, point in enumerate(problem.points):
+        shape = point.shape[:-1] if problem.is_complex[k] else point.shape
+        silent = seen is not None and k in seen.silent
         error, found = math.nan, kinds
         if evidence is not None:
-            start, stop = problem.starts[k], problem.starts[k + 1]
-            mine = (evidence.columns >= start) & (evidence.columns < stop)
-            error, found = _block_summary(evidence, mine, kinds)
-        rows.append(
-            InputRow(
-                name=name,
-                shape=tuple(point.shape),
-                dtype=problem.dtypes[k],
-                kinds=found,
-                error=error,
-            )
-        )
+            error, found = _summary(problem, evidence, k, kinds)
+        elif seen is not None:
+            found = tuple(kind for kind in kinds if kind != "no-dependence") or kinds
+        if silent and found != kinds:
+            found = ("no-dependence",)
+        rows.append(InputRow(names[k], tuple(shape), problem.dtypes[k], found, error))
     return tuple(rows)
 
 
-def _block_summary(
-    evidence: Evidence, mine: Tensor, kinds: tuple[str, ...]
+def _summary(
+    problem: Map, evidence: Evidence, k: int, kinds: tuple[str, ...]
 ) -> tuple[float, tuple[str, ...]]:
-    """Return the largest error of some columns, relative to the largest slope."""
+    """Return the largest error of an input, by its largest slope, and its kinds."""
+    start, stop = problem.starts[k], problem.starts[k + 1]
+    mine = (evidence.columns >= start) & (evidence.columns < stop)
     if not bool(mine.any()):
         return math.nan, ()
-    status = evidence.status[mine]
-    yours, numeric = evidence.yours[mine], evidence.numeric[mine]
-    difference = (yours - numeric).abs().where(~_uncompared(evidence)[mine], 0.0)
-    largest = float(numeric.abs().nan_to_num(0, 0, 0).max())
-    off = float(difference.nan_to_num(math.inf).max())
+    numeric, slack, wrong = (x[mine] for x in judged(evidence))
+    apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
+    off = float(apart.where(wrong | torch.isfinite(slack), 0.0).max())
+    largest = float(numeric.abs().max())
     error = off / largest if largest > 0 else math.inf if off > 0 else 0.0
-    worst = Status(int(status.max()))
-    if worst >= Status.DISAGREE:
+    if bool(wrong.any()):
         return error, kinds
-    return error, (FOUND.get(worst, "agree"),)
+    return error, (FOUND[Status(int(evidence.status[mine].max()))],)
+
+
+def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
+    """Return the sentence on kinks where yours lies between the slopes."""
+    kinks = evidence.count(Status.KINK)
+    if evidence.kink is None:
+        return f"{kinks} elements have one slope only, on the edge of the domain"
+    column, output, left, right = evidence.kink
+    k, index = problem.locate(int(evidence.columns[column]))
+    at = f"{names[k]}{list(index)}"
+    sit = f"{kinks} elements sit on a kink, such as {at}"
+    if kinks == 1:
+        sit = f"{at} sits on a kink"
+    return (
+        f"{sit}: the slope is {left:.6g} on the left, {right:.6g} on the right, and "
+        f"yours, {float(evidence.yours[column, output]):.6g}, is allowed"
+    )

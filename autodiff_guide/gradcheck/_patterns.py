@@ -1,67 +1,66 @@
-"""What wrong gradients look like: each pattern is a function of one block.
+"""What wrong gradients look like: to name one more mistake, add a pattern here.
 
-A pattern returns the kinds it has recognised, the most specific first, and one sentence
-to the author of the gradient; or None.
+A pattern is a function of one block. It returns the kinds it has recognised, the most
+specific first, and what is said after "your gradient"; or None. The first of `PATTERNS`
+that fits is told.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block, Finding, close
-from autodiff_guide.gradcheck._columns import Status
-from autodiff_guide.gradcheck._rearranged import rearranged
+from autodiff_guide.gradcheck._block import Block, Finding
 from autodiff_guide.gradcheck._terms import chain
 
-Pattern = Callable[[Block], Finding | None]
+# A ratio is 2, or 2/3, if it is to this share.
+EXACT = 1e-6
+# Fractions with larger denominators are met by chance.
+DENOMINATOR = 99
+# Means over fewer elements than this are less likely than a factor.
+FEW = 4
+# A gradient off by less than this, in no pattern, misses no term.
+NEARLY = 2e-6
+# Yours is an inverted mask if it differs by zeros at more than this share.
+MASKED = 0.8
+# An offset, or the jump at a threshold, stands out of the error bars by this factor.
+STANDS_OUT = 100
+# Elements on either side that it takes to speak of a threshold.
+SEVERAL = 3
 
-# A ratio known better than this is exact.
-EXACT = 1e-3
-# Yours is zero if it is less than this share of the numeric one.
-NOTHING = 1e-3
 
-
-def detached(block: Block) -> Finding | None:
-    """Return whether the output carries no gradient although it moves."""
-    if block.attached:
+def zero(block: Block) -> Finding | None:
+    """Return whether yours is zero everywhere although the numeric one is not."""
+    if bool(block.given.any()):
         return None
-    return ("detached", "zero"), (
-        f"the output depends on the input{block.where}, but carries no gradient: it "
-        "was detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+    if not block.attached:
+        return ("detached", "zero"), (
+            " is zero, for the output carries none, and depends on the input: it was "
+            "detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+        )
+    return ("zero", "detached"), (
+        " is zero, the numeric one is not: is a branch detached (.detach(), .data, "
+        ".item(), no_grad, an integer cast), or does the backward return None?"
     )
 
 
 def nonfinite(block: Block) -> Finding | None:
     """Return where a NaN or an infinity was born."""
-    born = ~torch.isfinite(block.yours)
-    if not bool(born.any()):
+    born = (~torch.isfinite(block.yours)).nonzero()
+    if not len(born):
         return None
-    row, column = (int(k) for k in born.nonzero()[0])
+    row, column = born[0].tolist()
     return ("nonfinite",), (
-        f"your gradient{block.where} is {float(block.yours[row, column])} at "
-        f"{int(born.sum())} of {born.numel()} places, first at element "
-        f"{block.index(int(block.elements[column]))}, where the input is "
+        f" is {float(block.yours[row, column])} at {len(born)} of {block.wrong.numel()}"
+        f" places, first at element {block.index(column)}, where the input is "
         f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, "
         "log or a division at 0; torch.where does not stop a NaN of the branch not "
         "taken)"
-    )
-
-
-def zero(block: Block) -> Finding | None:
-    """Return whether yours is zero everywhere although the numeric one is not."""
-    least = NOTHING * float(block.numeric.abs().nan_to_num(0, 0, 0).max())
-    if bool(block.given.any()) or float(block.yours.abs().max()) > least:
-        return None
-    return ("zero", "detached"), (
-        f"your gradient{block.where} is zero, the numeric one is not: is a branch "
-        "detached (.detach(), .data, .item(), no_grad, an integer cast), or does the "
-        "backward return None?"
     )
 
 
@@ -70,301 +69,283 @@ def step(block: Block) -> Finding | None:
     if bool(block.moves.any()):
         return None
     return ("step",), (
-        f"the function does not change when the input{block.where} moves a little, yet "
-        "your gradient is not zero: a step function (round, sign, argmax) with a "
-        "straight-through gradient, or a gradient returned for the wrong input"
+        " is not zero, yet the function does not change when the input moves a little: "
+        "a step function (round, sign, argmax) with a straight-through gradient, or a "
+        "gradient returned for the wrong input"
     )
 
 
 def constant_factor(block: Block) -> Finding | None:
     """Return whether yours is one constant times the numeric Jacobian."""
-    known, N, A = block.moves, block.numeric, block.yours
-    if not bool((known & (A != 0)).any()):
-        return None
-    n, a, slack = N[known], A[known], block.slack[known]
+    n, a, slack = (t[block.moves] for t in (block.numeric, block.yours, block.slack))
     c = float((a / n).median())
-    slack = (3 * block.slack + 1e-7 * N.abs()) * abs(c)
-    if c == 0 or not bool(((A - c * N).abs() <= slack).all()):
+    apart = (block.yours - c * block.numeric).abs()
+    uncertainty = max(EXACT, 3 * float((slack / n.abs()).min()))
+    same = bool((apart <= 3 * abs(c) * block.slack).all())
+    if c == 0 or not same or abs(c - 1) <= uncertainty:
         return None
-    uncertainty = 3 * float((block.slack[known] / n.abs()).min()) + 1e-7
-    where = block.where
-    sign = " and has the wrong sign" if c < 0 else ""
-    signs = ("sign",) if c < 0 else ()
-    times = abs(c)
-    whole = max(1, round(max(times, 1 / times)))
-    count = Fraction(whole) if times > 1 else Fraction(1, whole)
-    small = Fraction(times).limit_denominator(4)
-    value = min(count, small, key=lambda v: abs(float(v) / times - 1))
-    if abs(float(value) / times - 1) > max(1e-6, uncertainty):
-        return ("factor", *signs), (
-            f"your gradient{where} is {c:.6g} times the numeric one everywhere: a "
-            "constant factor"
-        )
+    times = Fraction(abs(c))
+    simple = times.limit_denominator(DENOMINATOR), Fraction(1, round(1 / times) or 1)
+    value = min(simple, key=lambda value: abs(value / times - 1))
+    if abs(value / times - 1) > uncertainty:
+        value = times
+    sign = ("sign",) * (c < 0)
     if value == 1:
-        if c > 0:
-            return None
-        return ("sign",), (
-            f"your gradient{where} has the wrong sign: it is -1 times the numeric one "
-            "everywhere (a deliberate gradient reversal?)"
+        return sign, (
+            " has the wrong sign: it is -1 times the numeric one everywhere (a "
+            "deliberate gradient reversal?)"
         )
-    sizes = _sizes(block)
-    text = str(value)
-    about = "" if uncertainty < EXACT else "about "
-    if whole > 3 and value == count and whole in sizes:
-        way = (
-            "a sum in the backward, a mean in the forward"
-            if value > 1
-            else "a mean in the backward, a sum in the forward"
+    text = str(value) if value != times else f"{float(times):.6g}"
+    text = f" is {text} times the numeric one" + " with the wrong sign" * (c < 0)
+    least, whole = sorted(value.as_integer_ratio())
+    size = _sizes(block).get(whole)
+    if size and least == 1 and whole >= FEW:
+        backward, forward = ("sum", "mean") if value > 1 else ("mean", "sum")
+        return ("reduction", "factor", *sign), (
+            f"{text}, and {whole} is {size}: a {backward} in the backward, a {forward} "
+            "in the forward?"
         )
-        return ("reduction", "factor", *signs), (
-            f"your gradient{where} is {about}{text} times the numeric one{sign}, and "
-            f"{whole} is {sizes[whole]}: {way}?"
-        )
-    also = value == count and whole in sizes
-    hint = f"; {whole} is also {sizes[whole]}: mean for sum?" if also else ""
-    if value == Fraction(1, 2):
-        hint += " (detaching one of two equal factors leaves 1/2, too)"
-    reduced = also or (value == count and whole > 4 and whole != 10)
-    kinds = ("factor", "reduction") if reduced else ("factor",)
-    return (*kinds, *signs), (
-        f"your gradient{where} is {about}{text} times the numeric one everywhere"
-        f"{sign}{hint}"
-    )
+    if size and least in (1, whole - 1):
+        what = "a mean for a sum" if least == 1 else "n - 1 for n"
+        text += f" everywhere; {whole} is also {size}: {what}?"
+        return ("factor", "reduction", *sign), text
+    return ("factor", *sign), f"{text} everywhere"
 
 
 def _sizes(block: Block) -> dict[int, str]:
     """Return the counts that a mean would divide by, and what they count."""
     counts: dict[int, str] = {}
-    for what, shape in (("input", block.input_shape), ("output", block.output_shape)):
-        for r in range(1, len(shape) + 1):
+    for what, shape in block.shapes:
+        counts.setdefault(math.prod(shape), f"the number of {what} elements")
+        for r in range(1, len(shape)):
             for dims in itertools.combinations(range(len(shape)), r):
-                count = math.prod(shape[d] for d in dims)
-                names = ", ".join(map(str, dims))
-                meaning = (
-                    f"the number of {what} elements"
-                    if r == len(shape)
-                    else f"the size of {what} dim{'s' if r > 1 else ''} {names}"
-                )
-                if count > 1:
-                    counts.setdefault(count, meaning)
+                names = f"dim{'s' * (r > 1)} {', '.join(map(str, dims))}"
+                meaning = f"the size of {what} {names}"
+                counts.setdefault(math.prod(shape[d] for d in dims), meaning)
     return counts
+
+
+def nearly_right(block: Block) -> Finding | None:
+    """Return whether yours is off by little everywhere, so that no term is missing."""
+    size = torch.maximum(block.numeric.abs(), block.yours.abs())
+    apart = (block.yours - block.numeric).abs()
+    share = (apart / size)[block.wrong]
+    of_row = float((apart / size.amax(1, keepdim=True))[block.wrong].max())
+    if of_row > NEARLY or float(share.median()) > NEARLY:
+        return None
+    rtol = 10.0 ** math.ceil(math.log10(float(share.max())))
+    return ("low-precision",), (
+        f" and the differences agree to {of_row:.1g} and no further: an iterative "
+        "solver's own tolerance, or constants in lower precision; "
+        f"rtol={rtol:.0e} accepts it"
+    )
 
 
 def conjugate(block: Block) -> Finding | None:
     """Return whether yours belongs to the conjugate: torch's convention missed."""
-    if not (block.is_complex and block.full):
-        return None
-    n = math.prod(block.input_shape) // 2
-    m = len(block.numeric)
-    flip = torch.tensor([1.0, -1.0]).to(block.numeric)
-    N, A = block.numeric.view(m, n, 2), block.yours.view(m, n, 2)
-    slack = 2 * block.slack.view(m, n, 2)
-    if close(A, N * flip, slack) or close(A, -N * flip, slack):
-        return ("conjugate",), (
-            f"your gradient{block.where} is the complex conjugate of the right one"
-        )
-    if m % 2:
-        return None
-    cross = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(N).view(1, 2, 1, 2)
-    shape = (m // 2, 2, n, 2)
-    if close(A.view(shape), N.view(shape) * cross, slack.view(shape)):
-        return ("conjugate",), (
-            f"your gradient{block.where} is the complex conjugate of the right one: "
-            "multiply grad_output by the conjugate of the derivative"
-        )
+    signs = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(block.numeric)
+    m, columns = block.numeric.shape
+    for rows in (1, 2):  # of a real output, of a complex one
+        if block.is_complex and block.full and m % rows == 0:
+            pattern = signs[:rows].repeat(m // rows, columns // 2)
+            if block.equals(block.numeric * pattern, block.slack):
+                return ("conjugate",), (
+                    " is the complex conjugate of the right one: multiply grad_output "
+                    "by the conjugate of the derivative"
+                )
     return None
+
+
+def rearranged(block: Block) -> Finding | None:
+    """Return whether yours is the numeric Jacobian with its elements moved."""
+    position = torch.full((math.prod(block.input_shape) + 1,), -1)
+    position = position.to(block.elements)
+    position[block.elements] = torch.arange(len(block.elements)).to(position)
+    for kind, what, rows, elements in _moves(block):
+        columns = position[elements]
+        there, slack = (t[rows, columns] for t in (block.numeric, block.slack))
+        if block.equals(there, slack, (columns >= 0).expand_as(block.wrong)):
+            return (kind,), what
+    slack = block.slack.amax(1, keepdim=True).expand_as(block.slack)
+    mine, right = block.yours.sort(1).values, block.numeric.sort(1).values
+    apart = (block.yours - block.numeric).abs()[block.wrong] > slack[block.wrong]
+    if block.full and bool(((mine - right).abs() <= slack).all() & apart.all()):
+        text = (
+            " has the right values at the wrong elements: a wrong index (gather, sort)"
+        )
+        return ("shift",), text
+    return None
+
+
+def _moves(block: Block) -> Iterator[tuple[str, str, Tensor, Tensor]]:
+    """Yield a kind, words, and the (row, input element) that came to each place.
+
+    Of n elements, number n stands for none: what came to the border is not known.
+    """
+    shape, outputs = block.input_shape, block.output_shape or ()
+    dims = range(len(shape) - block.is_complex)
+    here = block.elements
+    rows = torch.arange(len(block.numeric)).to(here)[:, None]
+    every = torch.arange(math.prod(shape)).to(here).view(shape)
+    if block.square and not block.is_complex:
+        words = " is the transpose of the numeric one: a matrix without its .T, or a "
+        yield "transposed", words + "kernel without its flip", here, rows
+    for d, e in itertools.combinations(dims, 2):
+        source = every.transpose(d, e).reshape(-1)[here]
+        if shape[d] == shape[e]:
+            words = f" is transposed (input dims {d} and {e}): a .T is missing, or one "
+            yield "transposed", words + "too many", rows, source
+        elif len(dims) == 2:
+            words = " is transposed and reshaped back: use .T, not reshape"
+            yield "transposed", words, rows, source
+    for d, e in itertools.product(range(len(outputs)), dims):
+        if outputs[d] == shape[e] > 1:
+            stride = math.prod(outputs[d + 1 :])
+            across = here // every.stride(e) % shape[e] - rows // stride % outputs[d]
+            words = f" is the transpose of the numeric one in output dim {d} and input "
+            words += f"dim {e}: a .T is missing, or one too many"
+            source = here - across * every.stride(e)
+            yield "transposed", words, rows + across * stride, source
+    for e, k in itertools.product(dims, (1, -1, 2, -2)):
+        if shape[e] - abs(k) >= 2:
+            source = every.roll(k, e)
+            source.narrow(e, min(k, 0), abs(k)).fill_(every.numel())
+            words = f" is shifted by {k:+d} along dim {e}: an off-by-one index"
+            yield "shift", words, rows, source.reshape(-1)[here]
+    for e in dims:
+        words = f" is reversed along dim {e}: a flip is missing, or one too many"
+        yield "flip", words, rows, every.flip(e).reshape(-1)[here]
 
 
 def inverted_mask(block: Block) -> Finding | None:
     """Return whether yours is zero exactly where the numeric one is not."""
     moves, given = block.moves.any(0), block.given.any(0)
-    if not (bool(moves.any()) and bool(given.any())):
-        return None
-    if bool((moves & given).any()) or float((moves ^ given).double().mean()) <= 0.8:
+    most = float((moves ^ given).double().mean()) > MASKED
+    if bool((moves & given).any()) or not (most and bool(given.any())):
         return None
     return ("mask",), (
-        f"your gradient{block.where} is zero exactly where the numeric one is not, and "
-        "the other way round: the mask is inverted"
+        " is zero exactly where the numeric one is not, and the other way round: the "
+        "mask is inverted"
     )
 
 
 def offset(block: Block) -> Finding | None:
-    """Return whether yours is the numeric Jacobian plus a constant."""
+    """Return whether yours is the numeric Jacobian plus a constant, here or there."""
     wrong = block.wrong
-    if int(wrong.sum()) < 2:
-        return None
-    differences = (block.yours - block.numeric)[wrong]
-    c = float(differences.median())
-    if c == 0:
-        return None
-    known = 1e-6 * abs(c) + 3 * block.slack[wrong]
-    if not bool(((differences - c).abs() <= known).all()):
+    apart, slack = (block.yours - block.numeric)[wrong], 3 * block.slack[wrong]
+    c = float(apart.median())
+    near = bool(((apart - c).abs() <= slack + EXACT * abs(c)).all())
+    if len(apart) < 2 or not near or abs(c) < STANDS_OUT * float(slack.median()):
         return None
     if bool(wrong.all()):
-        return ("offset",), (
-            f"your gradient{block.where} is the numeric one "
-            f"{'+' if c > 0 else '-'} {abs(c):.6g} everywhere: a constant was added"
-        )
-    if len(wrong) != 1 or not bool(block.both[wrong].all()):
+        return ("offset",), f" is the numeric one {c:+.6g} everywhere"
+    if len(wrong) > 1 or not bool((block.moves & block.given)[wrong].all()):
         return None
-    hot = ""
+    text = f" is off by exactly {c:.6g} at {int(wrong.sum())} of {block.many}"
     if block.full and len(block.input_shape) == 2:
-        per_row = wrong[0].reshape(block.input_shape).sum(-1)
-        if bool((per_row == 1).all()):
-            hot = ", at one element of every row: a one-hot (target) term is missing"
-    if not hot and _threshold(block, wrong[0], ~wrong[0]):
+        if bool((wrong.view(block.input_shape).sum(1) == 1).all()):
+            text += ", one of every row: a one-hot (target) term is missing"
+    elif _threshold(block, wrong[0]):
         return None
-    return ("offset", "localized"), (
-        f"your gradient{block.where} is off by exactly {c:.6g} at {int(wrong.sum())} "
-        f"of {_measured(block)}{hot}"
-    )
+    return ("offset", "localized"), text
 
 
 def broadcast(block: Block) -> Finding | None:
     """Return whether only one slice of a broadcast input's uses was counted."""
-    missing = block.moves & ~block.given
-    osh, ish = block.output_shape, block.input_shape
-    if len(block.numeric) < 2 or not block.full or not bool(missing.any()):
+    shape = block.output_shape or ()
+    if math.prod(block.input_shape) >= math.prod(shape):
         return None
-    if math.prod(osh) != len(block.numeric) or math.prod(ish) >= math.prod(osh):
+    if not block.full or not bool((block.moves & ~block.given).any()):
         return None
-    wrong = block.wrong.any(1).reshape(osh)
-    for d, size in enumerate(osh):
-        right = ~wrong.transpose(0, d).reshape(size, -1).any(1)
-        if size > 1 and int(right.sum()) == 1:
+    wrong = block.wrong.any(1).reshape(shape)
+    for d, size in enumerate(shape):
+        right = (~wrong.transpose(0, d).reshape(size, -1).any(1)).nonzero()
+        if size > 1 and len(right) == 1:
             return ("broadcast",), (
-                f"your gradient{block.where} holds only slice "
-                f"{int(right.int().argmax())} of output dim {d}: the sum over the "
+                f" holds only slice {int(right)} of output dim {d}: the sum over the "
                 "broadcast dimension is missing"
             )
     return None
 
 
 def diagonal(block: Block) -> Finding | None:
-    """Return whether cross terms, or the diagonal alone, are missing."""
+    """Return whether cross terms are missing: a sum over elements, cut short."""
     missing = block.moves & ~block.given
-    extra = block.given & ~block.moves
-    rows, columns = block.numeric.shape
-    if rows < 2 or not bool(missing.any()):
-        return None
-    if rows == columns and block.full:
-        eye = torch.eye(rows, dtype=torch.bool, device=missing.device)
-        most = float(missing.sum()) >= 0.5 * float((block.wrong & ~eye).sum())
-        if not bool((missing & eye).any()) and not bool((block.given & ~eye).any()):
-            if most:
-                return ("diagonal",), (
-                    f"your Jacobian{block.where} is diagonal, the numeric one is not: "
-                    f"{int(missing.sum())} cross terms are missing (a normalisation "
-                    "that couples elements, or a statistic treated as a constant)"
-                )
-        elif torch.equal(missing, block.moves & eye) and not bool(extra.any()):
-            return ("diagonal",), (
-                f"your Jacobian{block.where} misses its diagonal: an element's own "
-                "contribution is left out (exclusive for inclusive?)"
-            )
-    wide = float(block.wrong.any(0)[block.live].double().mean()) > 0.5
-    most = float(missing.sum()) >= 0.5 * float(block.wrong.sum())
-    if not (wide and most) or bool(extra.any()):
+    columns, extra = missing.any(0), block.given & ~block.moves
+    most = 2 * int(missing.sum()) >= int(block.wrong.sum())
+    wide = 2 * int(block.wrong.any(0).sum()) > int(block.live.sum())
+    others = bool(columns.any()) and bool(block.given.any(0)[columns].all())
+    if not (most and wide and others) or bool(extra.any()):
         return None
     return ("diagonal",), (
-        f"your Jacobian{block.where} is zero at {int(missing.sum())} places where the "
-        "numeric one is not: cross terms are missing (a coupling, or a statistic "
-        "treated as a constant)"
+        f" is zero at {int(missing.sum())} places of the Jacobian where the numeric "
+        "one is not: cross terms are missing (a normalisation that couples elements, "
+        "or a statistic treated as a constant)"
     )
 
 
 def localized(block: Block) -> Finding | None:
     """Return whether only some elements are wrong, and what they share."""
-    wrong = block.wrong.any(0) & block.live
-    right = ~block.wrong.any(0) & block.live
+    wrong = block.wrong.any(0)
     bad, live = int(wrong.sum()), int(block.live.sum())
-    many = _measured(block)
-    if not bad or bad == live:
+    if bad == live:
         return None
-    both = block.both & wrong
-    n, a, slack = block.numeric[both], block.yours[both], block.slack[both]
-    there = ""
-    if len(n):
-        c = float((a / n).median())
-        near = (a - c * n).abs() <= abs(c) * (slack + 1e-6 * n.abs())
-        if abs(c - 1) > 1e-7 and bool(near.all()):
-            there = f"; there it is {c:.6g} times the numeric one"
-    head = f"your gradient{block.where} is wrong only"
-    condition = _threshold(block, wrong, right)
-    if condition:
-        return ("localized",), (
-            f"{head} {condition} ({bad} of {many}){there}: one branch of the function "
-            "has a wrong derivative"
-        )
-    border = _border(block, wrong)
-    if border:
-        return ("localized",), f"{head} {border}{there}: boundary handling"
-    if bad > max(3, live // 2):
+    where = _threshold(block, wrong) or _slices(block, wrong)
+    if where is None:
+        if bad > max(SEVERAL, live // 2):
+            return None
+        shown = list(dict.fromkeys(map(block.index, wrong.nonzero()[:4, 0].tolist())))
+        where = "at " + ", ".join(shown) + ", …" * (bad > 4)
+    text = f" is wrong only {where} ({bad} of {block.many})"
+    both = block.wrong & block.moves & block.given
+    n, a, slack = (t[both] for t in (block.numeric, block.yours, block.slack))
+    c = float((a / n).median()) if len(n) else 1.0
+    if bool(((a - c * n).abs() <= abs(c) * (slack + EXACT * n.abs())).all()) and c != 1:
+        text += f"; there it is {c:.6g} times the numeric one"
+    return ("localized",), text
+
+
+def _threshold(block: Block, wrong: Tensor) -> str | None:
+    """Return between which values of x, or of |x|, wrong jumps into right."""
+    right = block.live & ~wrong
+    if min(int(wrong.sum()), int(right.sum())) < SEVERAL:
         return None
-    elements = block.elements[wrong].tolist()
-    shown = ", ".join(block.index(k) for k in elements[:4])
-    more = ", …" if bad > 4 else ""
-    return ("localized",), (f"{head} at {bad} of {many}: {shown}{more}{there}")
-
-
-def _measured(block: Block) -> str:
-    """Return how many elements were measured, and of how many if not of all."""
-    measured, whole = len(block.elements), math.prod(block.input_shape)
-    if measured == whole:
-        return f"{measured} elements"
-    return f"the {measured} elements measured (of {whole} in all)"
-
-
-def _threshold(block: Block, wrong: Tensor, right: Tensor) -> str | None:
-    """Return between which values of x, or of |x|, wrong turns into right."""
-    if min(int(wrong.sum()), int(right.sum())) < 3:
-        return None
-    x = block.name
-    for name, values in ((x, block.x), (f"|{x}|", block.x.abs())):
-        bad, good = values[wrong], values[right]
-        if float(bad.max()) < float(good.min()):
-            return (
-                f"up to {name} = {float(bad.max()):.6g}, and right from {name} = "
-                f"{float(good.min()):.6g} on"
-            )
-        if float(bad.min()) > float(good.max()):
-            return (
-                f"from {name} = {float(bad.min()):.6g} on, and right up to {name} = "
-                f"{float(good.max()):.6g}"
-            )
+    jumps = ((block.yours - block.numeric).abs() > STANDS_OUT * block.slack).any(0)
+    for name, x in ((block.name, block.x), (f"|{block.name}|", block.x.abs())):
+        last, first = x.where(wrong, -math.inf).max(0), x.where(wrong, math.inf).min(0)
+        low, high = float(x[right].min()), float(x[right].max())
+        if float(last.values) < low and bool(jumps[last.indices]):
+            end = f"up to {name} = {float(last.values):.6g}, and right from {name} = "
+            return f"{end}{low:.6g} on"
+        if float(first.values) > high and bool(jumps[first.indices]):
+            start = f"from {name} = {float(first.values):.6g} on, and right up to "
+            return f"{start}{name} = {high:.6g}"
     return None
 
 
-def _border(block: Block, wrong: Tensor) -> str | None:
-    """Return the dimension at whose border all wrong elements lie."""
-    if not block.full:
-        return None
-    where = torch.unravel_index(block.elements[wrong], block.input_shape)
-    for d, (size, at) in enumerate(zip(block.input_shape, where, strict=True)):
-        indices = sorted(set(at.tolist()))
-        if size > 3 and set(indices) <= {0, size - 1}:
-            return f"at the border of dim {d} (index {', '.join(map(str, indices))})"
+def _slices(block: Block, wrong: Tensor) -> str | None:
+    """Return a dimension of which a slice or two are wrong, and nothing else is."""
+    where = torch.unravel_index(block.elements, block.input_shape)
+    for d, at in enumerate(where):
+        indices = at[wrong].unique()
+        alike = torch.equal(wrong, block.live & torch.isin(at, indices))
+        if alike and len(indices) <= 2 and int(wrong.sum()) >= SEVERAL:
+            return f"at index {', '.join(map(str, indices.tolist()))} of dim {d}"
     return None
 
 
-def bad_kink(block: Block) -> bool:
-    """Return whether every wrong element sits on a kink."""
-    bad = block.status == Status.BAD_KINK
-    return bool(bad.any()) and not bool((block.status == Status.DISAGREE).any())
-
-
-PATTERNS: tuple[Pattern, ...] = (
-    detached,
+PATTERNS: tuple[Callable[[Block], Finding | None], ...] = (
     nonfinite,
     zero,
     step,
     constant_factor,
+    nearly_right,
     conjugate,
     rearranged,
     inverted_mask,
-    chain,
     offset,
     broadcast,
     diagonal,
     localized,
+    chain,
 )

@@ -16,16 +16,16 @@ WIDTH = 88
 
 @dataclass(frozen=True)
 class Worst:
-    """The element, or the probe, where the two gradients differ most.
+    """The element where the two gradients differ most, in error bars.
 
     Attributes
     ----------
     input : str
-        Name of the input; ``"all inputs"`` for a probe, which moves every element.
+        Name of the input.
     index : tuple of int
         Index in that input.
     output : tuple of int
-        Index in the output.
+        Index in the output; empty where random sums of very many outputs were compared.
     yours, numeric, bar : float
         The derivative you have, the one by differences, and its error bar.
     """
@@ -104,10 +104,10 @@ class GradientReport:
     sentence : str
         The same for a reader.
     worst : Worst or None
-        Where the two gradients differ most, in error bars.
+        Where the two gradients differ most; None if only probes were compared.
     resolution : float
-        The relative error of a typical slope that the check would have seen; NaN if it
-        took no differences.
+        The relative error of a typical slope that the check would have seen; NaN if
+        there was no slope.
     remarks : tuple of str
         What a reader of a verdict should know besides.
     inputs : tuple of InputRow
@@ -175,7 +175,8 @@ class GradientReport:
         return Table(caption, rows, headers)
 
     def _notes(self) -> list[str]:
-        notes = [self._furthest(), *self.remarks]
+        notes = [f"worst: {self.worst}"] if self.worst else []
+        notes += self.remarks
         if self.autograd:
             notes.append(f"autograd: {self.autograd.verdict}, {self.autograd.sentence}")
         seen = ""
@@ -186,20 +187,7 @@ class GradientReport:
             f"{_count(self.evaluations, 'evaluation')}, "
             f"{_count(self.pullbacks, 'vector-Jacobian product')}"
         )
-        return [note for note in notes if note]
-
-    def _furthest(self) -> str:
-        """Return where the two gradients differ most; of probes, only how far."""
-        worst, comparison = self.worst, self.comparison
-        if worst is None or comparison is None:
-            return ""
-        if not self or comparison.what == "element":
-            return f"worst: {worst}"
-        unit = worst.bar + 1e-11 * abs(worst.numeric) + 1e-300
-        share = min(abs(worst.yours - worst.numeric) / unit, 1.0)
-        count = comparison.yours.numel()
-        agree = "1 comparison agrees" if count == 1 else f"{count} comparisons agree"
-        return f"{agree}; the worst is off by {share:.1g} of its error bar"
+        return notes
 
 
 def _count(n: int, noun: str) -> str:

@@ -1,113 +1,121 @@
-"""Wrong gradients that miss a factor or a term which can be named."""
+"""Names for the factors and terms that a wrong gradient misses: add a function here.
+
+Each function of an input or of the output is tried in each form, alone and times the
+input, and so is the inverse.
+"""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._block import Block, Finding
 
-# What derivatives are made of: of the input x, of the output y, of another input z.
-OF_X = [
-    "x",
-    "x^2",
-    "x^3",
-    "abs(x)",
-    "sign(x)",
-    "sqrt(abs(x))",
-    "exp(x)",
-    "sin(x)",
-    "cos(x)",
-    "cos(x)^2",
-    "tanh(x)",
-    "1 - tanh(x)^2",
-    "sigmoid(x)",
-    "1 - sigmoid(x)",
-    "sigmoid(x)*(1 - sigmoid(x))",
-    "1 + x^2",
-    "1 - x^2",
-    "1 - x",
-    "1 + x",
-    "log(abs(x))",
-    "x*sigmoid(x)*(1 - sigmoid(x))",
-    "x*(1 - tanh(x)^2)",
-    "exp(-x^2)",
-    "exp(-x^2/2)",
-    "x*exp(-x^2/2)",
-    "x*cos(x)",
-    "x*exp(x)",
-]
-OF_Y = ("f(x)", "1 - f(x)", "f(x)*(1 - f(x))", "1 - f(x)^2", "f(x)^2", "x/f(x)")
-OF_Z = ("z", "z*x", "x - z", "z^2")
+# What derivatives are made of; @ stands for the name of an input, or for f(x).
+FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "@": lambda x: x,
+    "|@|": torch.abs,
+    "sign(@)": torch.sign,
+    "sqrt|@|": lambda x: x.abs().sqrt(),
+    "log|@|": lambda x: x.abs().log(),
+    "tanh(@)": torch.tanh,
+    "sigmoid(@)": torch.sigmoid,
+    "exp(@)": torch.exp,
+    "exp(-@^2)": lambda x: (-x * x).exp(),
+    "exp(-@^2/2)": lambda x: (-x * x / 2).exp(),
+    "sin(@)": torch.sin,
+    "cos(@)": torch.cos,
+}
+FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "@": lambda g: g,
+    "@^2": lambda g: g**2,
+    "@^3": lambda g: g**3,
+    "1 - @": lambda g: 1 - g,
+    "1 + @": lambda g: 1 + g,
+    "1 - @^2": lambda g: 1 - g**2,
+    "1 + @^2": lambda g: 1 + g**2,
+    "@*(1 - @)": lambda g: g * (1 - g),
+    "sqrt|1 - @^2|": lambda g: (1 - g**2).abs().sqrt(),
+}
+# A fit holds to this share, besides the error bars.
+EXACT = 1e-6
+# A function that varies by less than this share of itself is a constant.
+VARIES = 1e-3
+# Fewer elements than this fit some formula by chance.
+FEW = 4
+# Less than this share of wrong elements is no function of the input gone wrong.
+MOST = 0.5
+# What a term explains must stand out of the error bars by this factor.
+STANDS_OUT = 100
 
 
 def chain(block: Block) -> Finding | None:
-    """Return whether yours misses, or has too much of, a known factor or term."""
+    """Return whether a known factor or term is missing, or there too often."""
     live = block.live
-    if int(live.sum()) < 4 or not bool((block.wrong.any(0) == live).all()):
+    wrong = block.wrong.any(0) & live
+    if int(live.sum()) < FEW or float(wrong.sum()) < MOST * float(live.sum()):
         return None
-    numeric, yours = block.numeric[:, live], block.yours[:, live]
-    slack = block.slack[:, live] + 1e-300
-    best = (numeric.abs() / slack).argmax(0, keepdim=True)
+    numeric, yours, slack = (
+        t[:, live] for t in (block.numeric, block.yours, block.slack)
+    )
+    best = (numeric.abs() / (slack + 1e-300)).argmax(0, keepdim=True)
     n, a, known = (t.gather(0, best)[0] for t in (numeric, yours, slack))
-    ratio = a / n
-    if bool(((yours - ratio * numeric).abs() <= slack * (1 + ratio.abs())).all()):
-        for name, f in _candidates(block):
-            c = _constant(a, n * f, 1e-12 * a.abs(), known * f.abs())
-            if c is not None:
-                times = "" if abs(c - 1) < 1e-5 else f"{c:.6g} * "
-                return ("chain",), (
-                    f"your gradient{block.where} is {times}{name} times the numeric "
-                    f"one, element by element: a chain-rule factor ({name} too many, "
-                    "or its inverse missing)"
-                )
-    if int((block.wrong & live).sum(0).amax()) > 1:
+    if bool(((yours - a / n * numeric).abs() <= slack * (1 + (a / n).abs())).all()):
+        lacks, has = _fit(block, n, a, known), _fit(block, a, n, known)
+        if lacks and has:
+            text = f" lacks the factor {lacks}, element by element"
+            if "/" in lacks and "/" not in has:
+                text = f" has the factor {has} too many, element by element"
+            return ("chain",), text
+    if int((block.moves | block.given).sum(0).amax()) > 1:
         return None
-    difference, slack = (numeric - yours).sum(0), slack.sum(0)
-    exact = torch.zeros_like(difference)
-    if _constant(difference, exact + 1, slack, exact) is not None:
-        return None
-    for name, f in _candidates(block):
-        c = _constant(difference, f, slack, exact)
-        if c is not None:
-            return ("chain",), (
-                f"your gradient{block.where} misses the term {c:.6g} * {name}, element "
-                "by element"
-            )
+    numeric, yours, slack = (t.sum(0) for t in (numeric, yours, slack))
+    one = torch.ones_like(slack)
+    right, mine = _fit(block, numeric, one, slack), _fit(block, yours, one, slack)
+    if mine and right:
+        text = f" is {mine}, and should be {right}, element by element"
+        return ("chain",), text
+    missing = _fit(block, numeric - yours, one, slack)
+    if missing:
+        return ("chain",), f" misses the term {missing}, element by element"
+    if mine:
+        return ("chain",), f" is {mine}, element by element, and should not be"
     return None
 
 
-def _constant(
-    values: Tensor, f: Tensor, slack: Tensor, f_slack: Tensor
-) -> float | None:
-    """Return c where values = c f as far as the slack of each tells, or None."""
-    spread = slack + f_slack * float((values / f).nanmedian().abs()) + 1e-300
-    weight = (spread.min() / spread).square()
-    c = float((weight * values * f).sum() / (weight * f * f).sum())
-    if not math.isfinite(c) or c == 0:
+def _fit(block: Block, values: Tensor, of: Tensor, slack: Tensor) -> str | None:
+    """Return the formula f for which `values` is a constant times f times `of`."""
+    if not bool((values.abs() > STANDS_OUT * slack).double().mean() > MOST):
         return None
-    spread = slack + abs(c) * (f_slack + 1e-5 * f.abs())
-    return c if bool(((values - c * f).abs() <= spread).all()) else None
+    for names, f in _candidates(block):
+        target = f * of
+        c = (values / target).nanmedian(1, keepdim=True).values
+        near = slack * (1 + (c * f).abs()) + EXACT * (c * target).abs()
+        fits = ((values - c * target).abs() <= near).all(1) & (c[:, 0] != 0)
+        varies = f.amax(1) - f.amin(1) > VARIES * f.abs().amax(1)
+        for k in (fits & varies).nonzero()[:1, 0].tolist():
+            constant, name = f"{float(c[k]):.6g}", names[int(k)]
+            if name.startswith("1/"):
+                return constant + name[1:]
+            return name if constant == "1" else f"{constant} * {_bracket(name)}"
+    return None
 
 
-def _candidates(block: Block) -> Iterator[tuple[str, Tensor]]:
-    """Yield named functions of the live elements, and their inverses."""
-    live = block.live
-    known = {"x": block.x[live]}
-    named = [(term, "", known) for term in OF_X]
-    if block.full and len(block.y) == len(block.x):
-        y = block.y[live]
-        named += [(term, "", known | {"f": lambda x: y}) for term in OF_Y]
-    for other, values in block.others.items():
-        named += [(term, other, known | {"z": values[live]}) for term in OF_Z]
-    for term, other, values in named:
-        f = eval(term.replace("^", "**"), vars(torch), values)
-        if float(f.std()) <= 1e-9 * float(f.abs().amax()):
-            continue  # a constant factor
-        name = re.sub(r"\bx\b", block.name, re.sub(r"\bz\b", other, term))
-        yield name, f
-        yield f"1/({name})", 1 / f
+def _candidates(block: Block) -> Iterator[tuple[list[str], Tensor]]:
+    """Yield names and values of functions of the live elements, and of inverses."""
+    x = block.values[block.name][block.live]
+    for variable, values in block.values.items():
+        for inner, function in FUNCTIONS.items():
+            g = function(values[block.live])
+            forms = [form.replace("@", inner).replace("@", variable) for form in FORMS]
+            names = forms + [f"{block.name}*{_bracket(name)}" for name in forms]
+            alone = torch.stack([form(g) for form in FORMS.values()])
+            f = torch.cat([alone, x * alone])
+            names += [f"1/{_bracket(name)}" for name in names]
+            yield names, torch.cat([f, 1 / f])
+
+
+def _bracket(name: str) -> str:
+    return f"({name})" if " " in name or "*" in name else name
