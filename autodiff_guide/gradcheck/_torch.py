@@ -65,7 +65,80 @@ def gradcheck(
     fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:
-    """Check gradients as ``torch.autograd.gradcheck`` does, in a few evaluations."""
+    """Check gradients as ``torch.autograd.gradcheck`` does, in a few evaluations.
+
+    Signature, meaning and exceptions are torch's; a suite switches by one import. The
+    numbers are compared as in `check_gradient`, and its report is in the message.
+    A gradient passes within ``atol + rtol * slope``, beyond the error bars of the
+    differences; so it passes on kinks and near poles, where torch's fixed step fails.
+
+    Torch's own check decides where this one does not: on sparse inputs and subclasses
+    of tensors; if a function reads its inputs from elsewhere; if values are not finite
+    or a backward raises; if differences tell nothing; on what is random, if
+    `nondet_tol` allows it. The report is then a note of the exception.
+
+    Parameters
+    ----------
+    func : callable
+        Takes `inputs`; returns a tensor or a tuple of them. Outputs that require no
+        gradient are not checked.
+    inputs : Tensor or tuple of Tensor
+        Those that require a gradient are differentiated, in double.
+    eps : float
+        Torch's step, which only torch's own check takes; ours finds its steps.
+    atol, rtol : float
+        How far gradients may be apart.
+    raise_exception : bool
+        Raise; or else return False.
+    nondet_tol : float
+        How far two backward passes may be apart; by default, by rounding.
+    check_undefined_grad : bool
+        Whether outputs without a gradient must count as outputs whose gradient is zero.
+    check_grad_dtypes : bool
+        Whether gradients must be of the dtype of their input; they are, as autograd
+        casts them.
+    check_batched_grad : bool
+        Whether the backward must agree with itself under vmap.
+    check_batched_forward_grad : bool
+        Whether forward mode must.
+    check_forward_ad : bool
+        Whether forward mode is checked: against backward mode, or differences.
+    check_backward_ad : bool
+        Whether backward mode is.
+    fast_mode : bool
+        For torch's own check; ours is fast.
+    masked : bool, optional
+        Whether elements that a sparse tensor does not specify are ignored.
+
+    Returns
+    -------
+    bool
+        True if the gradients passed.
+
+    Raises
+    ------
+    torch.autograd.gradcheck.GradcheckError
+        If a gradient is wrong; a ``RuntimeError``.
+    ValueError
+        If no input requires a gradient, or an output is sparse.
+
+    See Also
+    --------
+    check_gradient : Returns a report; for new tests.
+
+    References
+    ----------
+    .. [1] `torch.autograd.gradcheck
+       <https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html>`_
+
+    Examples
+    --------
+    >>> x = torch.linspace(0, 1, 5, dtype=torch.float64, requires_grad=True)
+    >>> gradcheck(torch.sin, x)
+    True
+    >>> gradcheck(lambda x: x * x.detach(), x, raise_exception=False)
+    False
+    """
     asked = dict(locals())
     del asked["func"], asked["inputs"]
     given = _as_tuple(inputs)
@@ -134,7 +207,53 @@ def gradgradcheck(
     fast_mode: bool = False,
     masked: bool = False,
 ) -> bool:
-    """Check second derivatives as ``torch.autograd.gradgradcheck`` does."""
+    """Check second derivatives as ``torch.autograd.gradgradcheck`` does.
+
+    What `gradcheck` does for a function, for its gradient: the map from `inputs` and
+    `grad_outputs` to the gradients of the inputs.
+
+    Parameters
+    ----------
+    func, inputs
+        As in `gradcheck`.
+    grad_outputs : Tensor or tuple of Tensor, optional
+        The gradients of the outputs; random ones by default.
+    gen_non_contig_grad_outputs : bool
+        Whether random ones lie in memory with gaps.
+    check_fwd_over_rev, check_rev_over_rev : bool
+        Whether the gradient is differentiated in forward mode; in backward mode.
+    eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad
+        As in `gradcheck`.
+    check_grad_dtypes, check_batched_grad, fast_mode, masked
+        As in `gradcheck`.
+
+    Returns
+    -------
+    bool
+        True if the second derivatives passed.
+
+    Raises
+    ------
+    torch.autograd.gradcheck.GradcheckError
+        If a second derivative is wrong; a ``RuntimeError``.
+    ValueError
+        If no input requires a gradient, or an output is sparse.
+
+    See Also
+    --------
+    check_gradient : With ``order=2``, returns a report.
+
+    References
+    ----------
+    .. [1] `torch.autograd.gradgradcheck
+       <https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html>`_
+
+    Examples
+    --------
+    >>> x = torch.linspace(0, 1, 5, dtype=torch.float64, requires_grad=True)
+    >>> gradgradcheck(torch.sin, x)
+    True
+    """
     asked = dict(locals())
     del asked["func"], asked["inputs"], asked["grad_outputs"]
     given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
