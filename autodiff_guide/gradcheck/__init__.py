@@ -2,7 +2,8 @@
 
 `check_gradient` takes a function, `check_loss` a loss, `check_module` a module;
 `assert_gradient` is for test suites. Each returns a `GradientReport`, whose `kind` is
-one of `KINDS`.
+one of `KINDS`. `gradcheck` and `gradgradcheck` take the place of torch's in suites that
+exist; ``pytest --autodiff-guide-gradcheck`` puts them there.
 """
 
 from autodiff_guide.gradcheck._api import (

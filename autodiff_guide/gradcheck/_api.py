@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from autodiff_guide._validate import require_floating, require_tensor
 from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._columns import Tolerance
-from autodiff_guide.gradcheck._forward import add_forward_mode
 from autodiff_guide.gradcheck._map import Function, Map
+from autodiff_guide.gradcheck._modes import (
+    GivenMap,
+    add_forward_mode,
+    second_derivative,
+)
 from autodiff_guide.gradcheck._report import GradientReport
-from autodiff_guide.gradcheck._second import second_derivative
 
 # Directions, and cotangents, of a check.
 PROBES = 3
@@ -28,19 +31,6 @@ POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
-
-
-class Options(TypedDict, total=False):
-    """What `check_gradient` can be told, for those who pass it on."""
-
-    probes: int
-    seed: int
-    full: bool
-    strict: bool
-    rtol: float
-    atol: float
-    order: int
-    forward: bool
 
 
 def check_gradient(
@@ -133,23 +123,10 @@ def check_gradient(
             f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
             "function itself, for example check_gradient(torch.sin, x)"
         )
+    choice = choose(probes, seed, full, strict, rtol, atol, order, forward)
     chosen = _chosen(inputs, wrt)
     names = input_names(fn, len(inputs))
-    return run_check(
-        fn,
-        inputs,
-        chosen,
-        [names[i] for i in chosen],
-        gradient,
-        probes=probes,
-        seed=seed,
-        full=full,
-        strict=strict,
-        rtol=rtol,
-        atol=atol,
-        order=order,
-        forward=forward,
-    )
+    return run_check(fn, inputs, chosen, [names[i] for i in chosen], choice, gradient)
 
 
 def check_loss(
@@ -158,7 +135,7 @@ def check_loss(
     target: object,
     *,
     gradient: Function | None = None,
-    **options: Unpack[Options],
+    **options: Any,
 ) -> GradientReport:
     r"""Compare the gradient of a loss with respect to its prediction with differences.
 
@@ -210,7 +187,7 @@ def check_loss(
     if not require_tensor("prediction", prediction).is_complex():
         require_floating("prediction", prediction)
     point = (prediction, target)
-    return run_check(loss, point, [0], ["prediction"], gradient, **options)
+    return run_check(loss, point, [0], ["prediction"], choose(**options), gradient)
 
 
 def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
@@ -239,13 +216,7 @@ def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
         raise AssertionError(str(report))
 
 
-def run_check(
-    fn: Function,
-    inputs: Sequence[object],
-    wrt: Sequence[int],
-    names: Sequence[str],
-    gradient: Function | None = None,
-    *,
+def choose(
     probes: int = PROBES,
     seed: int = 0,
     full: bool = False,
@@ -254,22 +225,42 @@ def run_check(
     atol: float = 0.0,
     order: int = 1,
     forward: bool = False,
-) -> GradientReport:
-    """Run the check, and the one of a gradient by hand."""
+) -> tuple[Settings, int, bool]:
+    """Return what the user chose, `order` and `forward` apart, if it is in range."""
     if probes < 1:
         raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not 0 <= value < math.inf:
             raise ValueError(f"{name}: expected a number from 0 on, got {value}")
-    if order not in (1, 2) or (order == 2 and gradient is not None):
+    if order not in (1, 2):
         raise ValueError(
-            f"order: expected 1, or 2 without a gradient by hand, got {order}; 2 is the "
-            "gradient of autograd's gradient"
+            f"order: expected 1 or 2, got {order}; 2 checks the gradient of the "
+            "gradient"
         )
-    settings = Settings(probes, seed, full, strict, Tolerance(rtol, atol))
+    accepted = Tolerance(rtol, atol)
+    return Settings(probes, seed, full, strict, accepted), order, forward
+
+
+def run_check(
+    fn: Function,
+    inputs: Sequence[object],
+    wrt: Sequence[int],
+    names: Sequence[str],
+    choice: tuple[Settings, int, bool],
+    gradient: Function | None = None,
+) -> GradientReport:
+    """Run the check, and the one of a gradient by hand."""
+    settings, order, forward = choice
     with undisturbed(inputs):
         if order == 2:
-            fn, inputs, wrt, names = second_derivative(fn, inputs, wrt, names, seed)
+            if gradient is not None:
+                raise ValueError(
+                    "gradient: expected None with order=2, which checks that of "
+                    "autograd's gradient; check yours with order=1"
+                )
+            fn, inputs, wrt, names = second_derivative(
+                fn, inputs, wrt, names, settings.seed
+            )
         problem = Map(fn, inputs, wrt)
         autograd = Check(problem, names, settings).run()
         if order == 2:
@@ -279,10 +270,8 @@ def run_check(
             autograd = add_forward_mode(autograd, problem, names, settings)
         if gradient is None:
             return autograd
-        point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
-        _gradients(gradient(*point), [point[i] for i in wrt])
-        by_hand = with_gradient(fn, gradient, wrt)
-        report = Check(Map(by_hand, inputs, wrt), names, settings).run()
+        by_hand = with_gradient(fn, gradient, inputs, wrt)
+        report = Check(by_hand, names, settings).run()
     unusable = (
         autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
     )
@@ -307,32 +296,32 @@ def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
         yield
 
 
-def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Function:
-    """Return ``fn(*inputs).sum()`` as a function whose backward is `gradient`."""
+def with_gradient(
+    fn: Function, gradient: Function, inputs: Sequence[object], wrt: Sequence[int]
+) -> Map:
+    """Return the map ``fn(*inputs).sum()`` whose derivative is `gradient`."""
 
-    class ByHand(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Tensor:
-            ctx.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
-            return _sum(fn(*ctx.inputs))
+    def gradients(*point: Any) -> Sequence[Tensor]:
+        found = gradient(*point)
+        given = found if isinstance(found, tuple | list) else (found,)
+        shapes = [
+            tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given
+        ]
+        expected = [tuple(point[i].shape) for i in wrt]
+        if shapes != expected:
+            raise ValueError(
+                f"gradient: expected tensors of shapes {expected}, got {shapes}; "
+                "return the gradient of fn(*inputs).sum() for each input"
+            )
+        return [g.to(point[i].dtype) for g, i in zip(given, wrt, strict=True)]
 
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Any) -> Any:
-            with torch.no_grad():
-                found = gradient(*ctx.inputs)
-            by_hand = _gradients(found, [ctx.inputs[i] for i in wrt])
-            result: list[Tensor | None] = [None] * len(ctx.inputs)
-            for i, g in zip(wrt, by_hand, strict=True):
-                result[i] = g * grad_outputs[0]
-            return tuple(result)
-
-    def summed(*inputs: object) -> Tensor:
-        if torch.is_grad_enabled():
-            apply: Callable[..., Tensor] = ByHand.apply
-            return apply(*inputs)
-        return _sum(fn(*inputs))
-
-    return summed
+    by_hand = Map(gradients, inputs, wrt)
+    return GivenMap(
+        lambda *point: _sum(fn(*point)),
+        inputs,
+        wrt,
+        lambda problem: by_hand.value([x.clone() for x in by_hand.points])[None],
+    )
 
 
 def _sum(value: object) -> Tensor:
@@ -343,19 +332,6 @@ def _sum(value: object) -> Tensor:
             "gradient of fn(*inputs).sum()"
         )
     return value.sum()
-
-
-def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
-    """Return what `gradient` returned, if it is one tensor for each input."""
-    given = found if isinstance(found, tuple | list) else (found,)
-    got = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given]
-    expected = [tuple(x.shape) for x in inputs]
-    if got != expected:
-        raise ValueError(
-            f"gradient: expected tensors of shapes {expected}, got {got}; return the "
-            "gradient of fn(*inputs).sum() for each input"
-        )
-    return given
 
 
 def input_names(fn: Function, count: int) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
     POSITIONAL,
-    Options,
+    choose,
     input_names,
     run_check,
 )
@@ -33,7 +33,7 @@ def check_module(
     *inputs: object,
     loss: Function | None = None,
     wrt: str = "parameters",
-    **options: Unpack[Options],
+    **options: Any,
 ) -> GradientReport:
     r"""Compare the gradient of a module with central differences.
 
@@ -118,7 +118,8 @@ def check_module(
     labels = list(names)
     for k, name in enumerate(input_names(module, len(inputs))):
         labels.append(f"input {k}" if name in names else name)
-    report = run_check(run, point, chosen, [labels[i] for i in chosen], **options)
+    choice = choose(**options)
+    report = run_check(run, point, chosen, [labels[i] for i in chosen], choice)
     return _name_layers(report, module)
 
 
