@@ -42,7 +42,7 @@ from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
-WHOLE_ELEMENTS = 2**20
+WHOLE_ELEMENTS = 2**22
 # Of others, this many columns are sampled.
 SAMPLE_COLUMNS = 512
 # Outputs beyond this many are compared through this many random sums of them.
@@ -102,7 +102,6 @@ class Check:
 
     def _by_column(self, seen: Screen, base: Base) -> GradientReport:
         problem, accepted = self.problem, self.settings.accepted
-        problem.measure_memory()
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         movable = torch.arange(problem.n, device=problem.device)
@@ -141,7 +140,6 @@ class Check:
         if base.checked is not None:
             weights = weights.where(base.checked, 0.0)
         sums = self.problem.summed(weights)
-        sums.bytes_per_evaluation = self.problem.bytes_per_evaluation
         return sums, examine(sums)
 
     def _backward_precision(self, seen: Screen, evidence: Evidence) -> None:

@@ -17,12 +17,9 @@ from autodiff_guide.gradcheck._differences import (
     ladder,
     limit,
 )
-from autodiff_guide.gradcheck._map import MAX_MEMORY, Map, largest
+from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
 
-# Columns judged together on the ladder, and doubles that each takes for each output.
-BLOCK = 64
-DOUBLES_PER_OUTPUT = 144
 # Error bars within which two slopes are equal.
 BARS = 5
 # Rounding of a gradient, in units of eps and of the largest slope nearby.
@@ -134,8 +131,7 @@ def move_columns(
     for p, x in enumerate(problem.points):
         start, stop = problem.starts[p], problem.starts[p + 1]
         mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
-        row = problem.bytes_per_evaluation + 2 * x.numel() * x.element_size() + 16 * m
-        chunk = max(1, int(MAX_MEMORY / row / 2 / H))
+        chunk = max(1, problem.rows_at_once(x.numel()) // (2 * H))
         for here in torch.split(mine, chunk) if len(mine) else ():
             local = (columns[here] - start).to(x.device)
             centre = problem.x[columns[here]]
@@ -160,9 +156,8 @@ def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
     """Return these columns of J by autograd, as rows: shape (C, m)."""
     m = problem.output_size
     yours = problem.x.new_empty(len(columns), m)
-    row = 24 * (problem.n + m) + problem.bytes_per_evaluation
     every = torch.arange(m, device=problem.device)
-    for rows in every.split(max(1, MAX_MEMORY // row)):
+    for rows in every.split(problem.rows_at_once(problem.n)):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
         yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
@@ -238,8 +233,8 @@ def _judge(
     own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
     is_small = (own < base.scale)[evidence.columns]
     coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
-    room = MAX_MEMORY // (8 * DOUBLES_PER_OUTPUT * max(1, problem.output_size))
-    for block in order.split(max(1, min(BLOCK, room))) if len(order) else ():
+    room = max(1, problem.rows_at_once(0) // 4)
+    for block in order.split(room) if len(order) else ():
         found = _climb(problem, base, evidence, block, coarse, base.scale, accepted)
         found.enter(evidence, evidence.status[block] == Status.UNRESOLVED)
         for steps in (coarse, fine):

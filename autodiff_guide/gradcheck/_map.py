@@ -8,11 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._double import InDouble
@@ -21,8 +19,8 @@ Function = Callable[..., object]
 # Leaves and outputs, for vector-Jacobian products.
 Graph = tuple[list[Tensor], list[Tensor]]
 
-# Bytes that the evaluations of one batch may take, about.
-MAX_MEMORY = 2**25
+# Evaluations of one batch at most, and numbers that their points and values may hold.
+BATCH, BATCH_NUMBERS = 256, 2**22
 # A vmapped row may differ from plain evaluation by this many roundings, because the
 # batched kernel adds in another order.
 BATCH_ROUNDINGS = 1e3
@@ -75,7 +73,6 @@ class Map:
         self.verified = False
         self.output_shapes: list[tuple[int, ...]] = []
         self.evaluations = self.pullbacks = 0
-        self.bytes_per_evaluation = 0
         self._evaluate_first(inputs)
         self.output_size = self.first.numel()
 
@@ -327,6 +324,10 @@ class Map:
 
     # ----------------------------------------------------------------- points
 
+    def rows_at_once(self, size: int) -> int:
+        """Return how many rows of `size` numbers, and their values, fit in a batch."""
+        return max(1, min(BATCH, BATCH_NUMBERS // (size + self.output_size)))
+
     def pieces(self, flat: Tensor) -> Sequence[Tensor]:
         """Cut (B, n) rows into one (B, size) piece per chosen input."""
         return _cut(flat, self.sizes)
@@ -338,12 +339,6 @@ class Map:
             piece.reshape(x.shape).to(x, copy=True)
             for piece, x in zip(pieces, self.points, strict=True)
         ]
-
-    def measure_memory(self) -> None:
-        """Count the bytes that one evaluation allocates."""
-        with _Allocations() as allocations:
-            self.plain_value([x.clone() for x in self.points])
-        self.bytes_per_evaluation = allocations.bytes
 
     def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return the position in `wrt` and the index of flat element `element`."""
@@ -367,23 +362,6 @@ class Map:
         for k, shape in enumerate(self.output_shapes):
             yield k, start, start + math.prod(shape)
             start += math.prod(shape)
-
-
-class _Allocations(TorchDispatchMode):
-    """Adds up the bytes of every tensor an operation returns."""
-
-    def __init__(self) -> None:
-        TorchDispatchMode.__init__(self)
-        self.bytes = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for y in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(y, Tensor):
-                self.bytes += y.numel() * y.element_size()
-        return result
 
 
 def same(a: Tensor, b: Tensor) -> bool:
