@@ -29,8 +29,9 @@ theirs = importlib.import_module("torch.autograd.gradcheck")
 NAMES = ("gradcheck", "gradgradcheck")
 TORCH = {name: getattr(theirs, name) for name in NAMES}
 
-# Seconds for all rounds of one call, and how many rounds at most.
-PATIENCE, ROUNDS = 1.0, 5
+# Seconds for all rounds of one call but the first, which counts only if it takes so
+# many seconds that there is no other: much is done once. And how many rounds at most.
+PATIENCE, LONG, ROUNDS = 1.0, 10.0, 5
 
 Line = dict[str, Any]
 
@@ -88,10 +89,7 @@ def sizes(fn: Callable[..., Any], inputs: Any) -> Line:
 
 
 def compare(name: str, *args: Any, **settings: Any) -> tuple[Line, Exception | None]:
-    """Return the line of one call, and what torch's slow mode raised.
-
-    A first round is timed only if there is no time for another: much is done once.
-    """
+    """Return the line of one call, and what torch's slow mode raised."""
     peers: dict[str, Callable[[], Any]] = {
         "slow": lambda: TORCH[name](*args, **settings),
         "fast": lambda: TORCH[name](*args, **settings, fast_mode=True),
@@ -114,7 +112,8 @@ def compare(name: str, *args: Any, **settings: Any) -> tuple[Line, Exception | N
         rounds -= 1
         if len(seconds["ours"]) == 1:
             took = sum(times[0] for times in seconds.values())
-            rounds = min(ROUNDS, int(PATIENCE / max(took, 1e-9)))
+            again = max(1, min(ROUNDS, int(PATIENCE / max(took, 1e-9))))
+            rounds = again if took < LONG else 0
     for peer, (words, _) in said.items():
         times = seconds[peer][1:] or seconds[peer]
         line[peer] = words | {"seconds": statistics.median(times)}

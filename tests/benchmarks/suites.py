@@ -60,44 +60,34 @@ class Suite:
 
 SUITES = [
     Suite("entmax", "1.0", ("entmax",)),
-    Suite(
-        "gpytorch",
-        "1.15.2",
-        ("test/functions/test_matern_covariance.py", "test/functions"),
-        needs=("linear_operator==0.6.1", "jaxtyping==0.3.11", "wadler-lindig==0.1.8"),
-    ),
     Suite("kornia", "0.5.11", ("test",), "gradcheck"),
-    Suite("pyqtorch", "1.7.8", ("tests/test_embedding.py",), needs=("qutip==5.3.1",)),
+    Suite(
+        *("pyqtorch", "1.7.8", ("tests/test_embedding.py",), "grads"),
+        needs=("qutip==5.3.1",),
+    ),
     # Of its devices, the second is the processor with ten threads.
     Suite("torch-interpol", "0.3.0", ("interpol",), "not device1", cases=15),
     Suite(
-        "xitorch",
-        "0.5.1",
+        *("xitorch", "0.5.1"),
         tuple(
             f"xitorch/_tests/test_{what}.py"
             for what in ("integrate", "interp", "jac", "linop_fcns", "optimize")
         ),
     ),
     Suite(
-        "cvxpylayers",
-        "0.1.6",
-        ("cvxpylayers/torch",),
-        needs=("cvxpy==1.9.3", "diffcp==1.0.23", "ecos==2.0.14", "scs==3.3.1"),
+        *("gpytorch", "1.15.2", ("test/functions",)),
+        needs=("linear_operator==0.6.1", "jaxtyping==0.3.11", "wadler-lindig==0.1.8"),
         aside=True,
     ),
     Suite(
-        "torch-harmonics",
-        "0.8.0",
-        ("tests/test_sht.py",),
-        "grads",
+        *("torch-harmonics", "0.8.0", ("tests/test_sht.py",), "grads"),
         needs=("parameterized==0.9.0",),
         aside=True,
     ),
     Suite(
-        "torchlpc",
-        "0.7.2",
-        ("tests/test_grad.py",),
+        *("torchlpc", "0.7.2", ("tests/test_grad.py",), "cpu"),
         needs=("numba==0.68.1", "llvmlite==0.50.0"),
+        cases=4,
         aside=True,
     ),
 ]
@@ -128,6 +118,7 @@ def run(suite: Suite, folder: Path, record: Path, seconds: float) -> None:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "OMP_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
     }
     pytest = [
         sys.executable,
