@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from autodiff_guide._validate import require_floating, require_tensor
 from autodiff_guide.gradcheck._check import Check, Settings
-from autodiff_guide.gradcheck._columns import Tolerance
+from autodiff_guide.gradcheck._base import Tolerance
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._modes import (
     GivenMap,

@@ -26,6 +26,14 @@ SPAN = 2.0**12
 NOT_NEARLY = 1e-2
 
 
+@dataclass(frozen=True)
+class Tolerance:
+    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
+
+    rtol: float
+    atol: float
+
+
 @dataclass(eq=False)
 class Base:
     """What is known at the point itself.

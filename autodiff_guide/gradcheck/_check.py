@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, examine, outputs_alone
+from autodiff_guide.gradcheck._base import Base, Tolerance, examine, outputs_alone
 from autodiff_guide.gradcheck._columns import (
     Evidence,
     Status,
-    Tolerance,
     compare,
     search,
 )
@@ -90,8 +89,8 @@ class Check:
             empty = "inputs" if problem.n == 0 else "outputs"
             sentence = f"the {empty} have no elements: {NOTHING}"
             return self._passed([("vacuous", sentence)])
-        atol = settings.accepted.atol
-        seen = screen(problem, base, settings.probes, atol, self.generator)
+        accepted = settings.accepted
+        seen = screen(problem, base, settings.probes, accepted, self.generator)
         self.screen = seen
         outputs_alone(problem, base, self.generator)
         if not (seen.suspicious or settings.full):

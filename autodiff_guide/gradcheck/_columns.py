@@ -9,7 +9,7 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base
+from autodiff_guide.gradcheck._base import Base, Tolerance
 from autodiff_guide.gradcheck._differences import (
     extrapolated_limit,
     fine_ladder,
@@ -40,14 +40,6 @@ class Status(IntEnum):
     UNRESOLVED = 2
     DISAGREE = 3
     BAD_KINK = 4
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
-
-    rtol: float
-    atol: float
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from itertools import accumulate
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._double import InDouble
@@ -65,6 +65,8 @@ class Map:
         self.fn = fn
         self.wrt = tuple(wrt)
         self.dtypes = [_dtype(inputs[i]) for i in wrt]
+        # A module registers parameters, and nothing else.
+        self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.widened = self.refused = self.needs_grad = False
         self.narrow: set[torch.dtype] = set()
@@ -160,8 +162,12 @@ class Map:
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each real."""
         arguments = list(self.inputs)
-        for i, is_complex, real in zip(self.wrt, self.is_complex, reals, strict=True):
-            arguments[i] = torch.view_as_complex(real) if is_complex else real
+        for k, (i, real) in enumerate(zip(self.wrt, reals, strict=True)):
+            if self.is_complex[k]:
+                real = torch.view_as_complex(real)
+            elif self.is_parameter[k] and not isinstance(real, nn.Parameter):
+                real = nn.Parameter(real, requires_grad=real.requires_grad)
+            arguments[i] = real
         if self.widened or self._watch:
             with self._watch or InDouble(strict=False):
                 result = self.fn(*arguments)
@@ -178,7 +184,7 @@ class Map:
         if self.needs_grad:
             with torch.enable_grad():
                 leaves = [x.detach().requires_grad_() for x in reals]
-                return self.flattened(self.outputs(*[x.clone() for x in leaves]))
+                return self.flattened(self.outputs(*leaves))
         with torch.no_grad():
             return self.flattened(self.outputs(*reals))
 
@@ -245,7 +251,10 @@ class Map:
         """Evaluate `fn` in grad mode; return the leaves and the outputs."""
         self.evaluations += 1
         copy = not_contiguous if strided else torch.clone
-        leaves = [copy(x).requires_grad_() for x in self.points]
+        leaves = [
+            nn.Parameter(copy(x)) if is_parameter else copy(x).requires_grad_()
+            for x, is_parameter in zip(self.points, self.is_parameter, strict=True)
+        ]
         with torch.enable_grad():
             return leaves, self.outputs(*leaves)
 

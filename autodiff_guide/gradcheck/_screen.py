@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import SPAN, Base, repeat_pullback
+from autodiff_guide.gradcheck._base import SPAN, Base, Tolerance, repeat_pullback
 from autodiff_guide.gradcheck._differences import (
     both_sides,
     exact_moves,
@@ -38,6 +38,8 @@ BARS = 6
 MARGIN = 4
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
+# Where a function refuses the first steps, they are made shorter by this factor.
+SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
 STANDS_OUT = 100
 # Inputs of more elements than this climb before they are looked at column by column.
@@ -81,7 +83,11 @@ class Screen:
 
 
 def screen(
-    problem: Map, base: Base, probes: int, atol: float, generator: torch.Generator
+    problem: Map,
+    base: Base,
+    probes: int,
+    accepted: Tolerance,
+    generator: torch.Generator,
 ) -> Screen:
     """Compare `probes` directions, or all columns if there are few, with cotangents.
 
@@ -94,10 +100,13 @@ def screen(
     else:
         U = random_lengths(probes, problem.n, generator).to(problem.device)
     first = problem.n if few else 1
-    h1, h2 = first_steps(problem.eps)
-    moves = base.scale * U[:first]
-    moves = exact_moves(problem, torch.cat([h1 * moves, h2 * moves]))
-    plus, minus = both_sides(problem, moves)
+    for shorter in (1.0, SHORTER):
+        h1, h2 = (h * shorter for h in first_steps(problem.eps))
+        moves = base.scale * U[:first]
+        moves = exact_moves(problem, torch.cat([h1 * moves, h2 * moves]))
+        plus, minus = both_sides(problem, moves)
+        if math.isfinite((plus + minus).where(base.usable, 0.0).sum()):
+            break
     slope1, slope2 = _by_step((plus - minus) / 2, h1, h2)
     jump = (slope1 - slope2).abs()
     rounding = torch.maximum(base.noise, problem.eps * plus[:first].abs())
@@ -105,7 +114,7 @@ def screen(
     # Richardson: the error of a central difference is 4 times that of half the step.
     slopes = torch.lerp(slope1, slope2, 4 / 3)
     D = torch.lerp(*_by_step(moves, h1, h2), 4 / 3)
-    checked, finite = base.checked, None
+    checked = base.checked
     if not math.isfinite(slopes.sum()):
         finite = torch.isfinite(slopes).all(0)
         checked = finite if checked is None else finite & checked
@@ -141,15 +150,16 @@ def screen(
         slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
     result.numeric, result.yours = V @ slopes.T, A @ D.T
     result.bar = BARS * (V.square() @ errors.square().T).sqrt() + floor
-    if atol:
-        result.bar += atol * torch.outer(_least(V), _least(D))
+    if accepted.atol:
+        result.bar += accepted.atol * torch.outer(_least(V), _least(D))
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
     result.resolution = float((error / steepest).nan_to_num(0, 0, 0).amax())
-    zero = [not bool(a.any()) for a in problem.pieces(A)]
+    enough = max(RESOLVED, accepted.rtol) * steepest + accepted.atol * _least(D).amin()
+    zero = [bool(V.any()) and not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    unresolved = newly_bad or result.resolution > RESOLVED
+    unresolved = newly_bad or bool(((error > enough) & (steepest > 0)).any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
         again = U if unresolved else U[suspects.any(0)]
