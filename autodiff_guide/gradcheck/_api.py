@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from autodiff_guide._validate import require_floating, require_tensor
-from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._base import Tolerance
+from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._modes import (
     GivenMap,
@@ -24,7 +24,7 @@ from autodiff_guide.gradcheck._modes import (
 from autodiff_guide.gradcheck._report import GradientReport
 
 # Directions, and cotangents, of a check.
-PROBES = 3
+PROBES = 2
 # Slopes that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
 POSITIONAL = (
@@ -228,7 +228,7 @@ def choose(
 ) -> tuple[Settings, int, bool]:
     """Return what the user chose, `order` and `forward` apart, if it is in range."""
     if probes < 1:
-        raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
+        raise ValueError(f"probes: expected at least 1, got {probes}; 2 is usual")
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not 0 <= value < math.inf:
             raise ValueError(f"{name}: expected a number from 0 on, got {value}")

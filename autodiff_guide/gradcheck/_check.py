@@ -17,7 +17,7 @@ from autodiff_guide.gradcheck._columns import (
 )
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
-from autodiff_guide.gradcheck._differences import first_steps, ladder
+from autodiff_guide.gradcheck._differences import first_step, ladder
 from autodiff_guide.gradcheck._kinds import (
     ACCEPTED,
     DETACHED,
@@ -241,7 +241,7 @@ class Check:
         remarks: tuple[str, ...] = (),
     ) -> GradientReport:
         seen, problem, evidence = self.screen, self.problem, self.evidence
-        steps: tuple[float, ...] = first_steps(problem.eps)
+        steps: tuple[float, ...] = (first_step(problem.eps),)
         if seen is not None and seen.suspicious:
             steps = (*steps, *ladder(problem.eps))
         worst = comparison = None

@@ -13,7 +13,7 @@ from autodiff_guide.gradcheck._base import Base, Tolerance
 from autodiff_guide.gradcheck._differences import (
     extrapolated_limit,
     fine_ladder,
-    first_steps,
+    first_step,
     ladder,
     limit,
 )
@@ -190,7 +190,8 @@ def _first_look(
     problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Tolerance
 ) -> tuple[Evidence, Tensor]:
     """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
-    values = move_columns(problem, columns, list(first_steps(problem.eps)), base.scale)
+    h = first_step(problem.eps)
+    values = move_columns(problem, columns, [h, h / 2], base.scale)
     finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
     coarse, fine = values.central
     rounding = values.rounding(problem, base).amax(0)

@@ -20,16 +20,14 @@ from torch import Tensor
 
 from autodiff_guide.gradcheck._base import SPAN, Base, Tolerance, repeat_pullback
 from autodiff_guide.gradcheck._differences import (
-    both_sides,
     exact_moves,
-    first_steps,
+    first_step,
     ladder,
     limit,
+    moved,
 )
 from autodiff_guide.gradcheck._map import Map
 
-# Up to this many elements, each is a direction.
-FEW = 2
 # Random cotangents: their lengths are random, so that one more adds little.
 COTANGENTS = 2
 # A probe is suspicious beyond this many error bars.
@@ -89,34 +87,29 @@ def screen(
     accepted: Tolerance,
     generator: torch.Generator,
 ) -> Screen:
-    """Compare `probes` directions, or all columns if there are few, with cotangents.
+    """Compare `probes` directions with random cotangents.
 
-    The first direction takes two steps, which tell how the slope depends on the step.
-    The last one is levelled: elements with a small slope move further.
+    The first takes a third point, which tells how the slope depends on the step. The
+    last is levelled: elements with a small slope move further.
     """
-    few = problem.n <= FEW
-    if few:
-        U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
-    else:
-        U = random_lengths(probes, problem.n, generator).to(problem.device)
-    first = problem.n if few else 1
+    U = random_lengths(probes if problem.n > 1 else 1, problem.n, generator)
+    U = U.to(problem.device)
     for shorter in (1.0, SHORTER):
-        h1, h2 = (h * shorter for h in first_steps(problem.eps))
-        moves = base.scale * U[:first]
-        moves = exact_moves(problem, torch.cat([h1 * moves, h2 * moves]))
-        plus, minus = both_sides(problem, moves)
-        if math.isfinite((plus + minus).where(base.usable, 0.0).sum()):
+        h = shorter * first_step(problem.eps)
+        moves = exact_moves(problem, h * base.scale * U[:1])
+        plus, minus, further = moved(problem, moves, -moves, 2 * moves)
+        slopes = (plus - minus) * (0.5 / h)
+        if math.isfinite(slopes.where(base.usable, 0.0).sum()):
             break
-    slope1, slope2 = _by_step((plus - minus) / 2, h1, h2)
-    jump = (slope1 - slope2).abs()
-    rounding = torch.maximum(base.noise, problem.eps * plus[:first].abs())
-    errors = jump * (2 / 3) + rounding * (2 / h2)
-    # Richardson: the error of a central difference is 4 times that of half the step.
-    slopes = torch.lerp(slope1, slope2, 4 / 3)
-    D = torch.lerp(*_by_step(moves, h1, h2), 4 / 3)
+    D = moves / h
+    bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
+    # A central difference is off by the third derivative times its step squared / 6.
+    truncation = (next_bend - bend).abs() / (6 * h)
+    rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
+    errors = truncation + rounding
     checked = base.checked
-    if not math.isfinite(slopes.sum()):
-        finite = torch.isfinite(slopes).all(0)
+    if not math.isfinite(errors.sum()):
+        finite = torch.isfinite(errors).all(0)
         checked = finite if checked is None else finite & checked
 
     error, steepest = errors.amax(0), slopes.abs().amax(0)
@@ -126,7 +119,9 @@ def screen(
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V, A)
     result = Screen(A, A, A, V, A)
-    result.kinked = _kinked(base, plus + minus, slope2, rounding, h2)
+    # At a kink the bend is there, and not one step further on.
+    bent = bend.abs() - 100 * h * rounding - 1e-3 * h * slopes.abs()
+    result.kinked = bool((0.4 * bent > next_bend.abs()).any())
     if base.attached is not None:
         result.detached = int(((steepest > 10 * error) & ~base.attached).sum())
     if not math.isfinite(A.sum()):
@@ -134,15 +129,14 @@ def screen(
 
     terms = V.abs() @ base.value.abs().nan_to_num(0, 0, 0)
     terms = torch.maximum(terms, A.abs() @ D[0].abs())
-    floor = 2 * problem.eps / h1 * terms[:, None]
-    if len(U) > first:
+    floor = 2 * problem.eps / h * terms[:, None]
+    if len(U) > 1:
         U[-1] *= _levels(base, A, STANDS_OUT * floor.amax())
-        moves = exact_moves(problem, h1 * base.scale * U[first:])
-        plus, minus = both_sides(problem, moves)
-        more = (plus - minus) * (0.5 / h1)
-        slopes, D = torch.cat([slopes, more]), torch.cat([D, moves / h1])
-        later = MARGIN * jump + rounding * (2 / h1)
-        errors = torch.cat([errors, later.expand(len(more), -1)])
+        moves = exact_moves(problem, h * base.scale * U[1:])
+        plus, minus = moved(problem, moves, -moves)
+        slopes = torch.cat([slopes, (plus - minus) * (0.5 / h)])
+        D = torch.cat([D, moves / h])
+        errors = torch.cat([errors, (MARGIN * truncation + rounding).expand_as(plus)])
     newly_bad = False
     if not math.isfinite(slopes.sum()):
         finite = torch.isfinite(slopes).all(0)
@@ -172,24 +166,6 @@ def random_lengths(rows: int, columns: int, generator: torch.Generator) -> Tenso
     numbers = torch.rand(rows, columns, generator=generator, dtype=torch.float64)
     numbers = numbers.mul_(2).sub_(1)
     return numbers.add_(numbers.sign(), alpha=0.5)
-
-
-def _by_step(x: Tensor, h1: float, h2: float) -> tuple[Tensor, Tensor]:
-    """Return the two halves of x, one for each step, divided by it."""
-    half = len(x) // 2
-    return x[:half] / h1, x[half:] / h2
-
-
-def _kinked(
-    base: Base, ends: Tensor, slope: Tensor, rounding: Tensor, h: float
-) -> bool:
-    """Return whether the slopes on both sides differ: the bend halves with the step.
-
-    That of a smooth function quarters.
-    """
-    wider, bend = (ends - 2 * base.value).abs().tensor_split(2)
-    bend = bend - 100 * rounding - 1e-3 * h * slope.abs()
-    return bool((bend > 0.4 * wider).any())
 
 
 def _cotangents(error: Tensor, probes: int, generator: torch.Generator) -> Tensor:
@@ -249,7 +225,7 @@ def on_ladder(
     rests, noises = [], []
     for h in steps:
         moves = exact_moves(problem, h * base.scale * U)
-        plus, minus = both_sides(problem, moves)
+        plus, minus = moved(problem, moves, -moves)
         size = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         error = torch.maximum(base.noise, problem.eps * size).where(base.usable, 0.0)
         slope = (plus - minus).where(base.usable, 0.0) * (0.5 / h)

@@ -12,8 +12,8 @@ from torch.autograd.gradcheck import GradcheckError
 from torch.overrides import is_tensor_like
 
 from autodiff_guide.gradcheck._api import PROBES, undisturbed
-from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._base import Tolerance
+from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
 from autodiff_guide.gradcheck._modes import (
     check_forward,
