@@ -177,7 +177,13 @@ def test_where_the_note_says_torch_is_less_exact(name, dtype, at):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("entry", ELEMENTWISE, ids=lambda e: e.name)
 def test_specials_as_torch_or_as_the_note_says(entry, dtype):
-    subnormal = torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+    """Both round to a neighbour of the truth, so they are two units apart at most.
+
+    Which neighbour depends on the processor: at half of the smallest number a result
+    may become that number or zero.
+    """
+    eps = torch.finfo(dtype).eps
+    subnormal = torch.finfo(dtype).smallest_normal * eps
     x = torch.tensor([0.0, -0.0, subnormal, -subnormal, INF, -INF, NAN], dtype=dtype)
     ours, theirs = entry.function(x), entry.torch_function(x, **entry.parameters)
     assert ours[-1].isnan()
@@ -185,7 +191,9 @@ def test_specials_as_torch_or_as_the_note_says(entry, dtype):
     if "NaN" in entry.note:
         keep = ~theirs.isnan() & ~x.isnan()
         ours, theirs = ours[keep], theirs[keep]
-    torch.testing.assert_close(ours, theirs, equal_nan=True, rtol=2e-7, atol=0)
+    torch.testing.assert_close(
+        ours.double(), theirs.double(), equal_nan=True, rtol=2 * eps, atol=2 * subnormal
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -459,7 +467,10 @@ def test_plot_draws_value_and_both_slopes(entry):
     gaps = np.isnan(value)
     assert sorted(x[gaps]) == sorted(entry.jumps_at())
     at = torch.from_numpy(x)
-    np.testing.assert_array_equal(value[~gaps], entry.function(at).numpy()[~gaps])
+    expected = entry.function(at).numpy()[~gaps]  # each within 2 units of the truth
+    np.testing.assert_allclose(
+        value[~gaps], expected, rtol=4 * np.finfo(float).eps, atol=0
+    )
     smooth = ~np.isin(x, list(entry.kinks_at()))
     for label in ("slope by autograd", "slope by hand"):
         np.testing.assert_allclose(

@@ -35,9 +35,9 @@ def flow(net, inputs=X, target=None, loss=functional.mse_loss):
 
 
 def test_norms_and_loss_are_autograds():
-    net = mlp(3, nn.Tanh)
-    result = flow(net)
-    loss = functional.mse_loss(net(X), X**2)
+    net, x = mlp(3, nn.Tanh).double(), X.double()
+    result = flow(net, x)
+    loss = functional.mse_loss(net(x), x**2)
     loss.backward()
     assert result.loss == pytest.approx(loss.item())
     for layer, linear in zip(result.layers, net[::2], strict=True):
@@ -56,8 +56,9 @@ def test_sigmoids_vanish_with_depth(depth):
     x = torch.randn(64, width)
     layers = [m for _ in range(depth) for m in (nn.Linear(width, width), nn.Sigmoid())]
     result = flow(nn.Sequential(*layers, nn.Linear(width, 1)), x, x[:, :1])
-    measured = {2: 6e-2, 5: 1e-4, 10: 8e-9, 20: 3e-17, 50: 0}[depth]
-    assert measured / 50 <= result.ratio <= measured * 50
+    # Of 50 layers some 1e-41 is left, which float32 may hold or flush to zero.
+    measured = {2: 6e-2, 5: 1e-4, 10: 8e-9, 20: 3e-17, 50: 1e-41}[depth]
+    assert (measured / 50 if depth < 50 else 0) <= result.ratio <= measured * 50
     expected = Verdict.FINE if depth == 2 else Verdict.VANISHING
     assert result.layers[0].verdict is expected
     assert result.layers[-1].verdict is Verdict.FINE

@@ -2,7 +2,8 @@
 
 `check_gradient` takes a function, `check_loss` a loss, `check_module` a module;
 `assert_gradient` is for test suites. Each returns a `GradientReport`, whose `kind` is
-one of `KINDS`.
+one of `KINDS`. `gradcheck` and `gradgradcheck` take the place of torch's in suites that
+exist; ``pytest --autodiff-guide-gradcheck`` puts them there.
 """
 
 from autodiff_guide.gradcheck._api import (
@@ -18,6 +19,7 @@ from autodiff_guide.gradcheck._report import (
     InputRow,
     Worst,
 )
+from autodiff_guide.gradcheck._torch import gradcheck, gradgradcheck
 
 __all__ = [
     "KINDS",
@@ -29,4 +31,6 @@ __all__ = [
     "check_gradient",
     "check_loss",
     "check_module",
+    "gradcheck",
+    "gradgradcheck",
 ]

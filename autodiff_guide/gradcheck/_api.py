@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from autodiff_guide._validate import require_floating, require_tensor
+from autodiff_guide.gradcheck._base import Tolerance
 from autodiff_guide.gradcheck._check import Check, Settings
-from autodiff_guide.gradcheck._columns import Tolerance
 from autodiff_guide.gradcheck._map import Function, Map
+from autodiff_guide.gradcheck._modes import (
+    GivenMap,
+    add_forward_mode,
+    second_derivative,
+)
 from autodiff_guide.gradcheck._report import GradientReport
 
 # Directions, and cotangents, of a check.
-PROBES = 3
+PROBES = 2
 # Slopes that differ by less than this of their value are taken for equal.
 RTOL = 1e-7
 POSITIONAL = (
@@ -38,6 +44,8 @@ def check_gradient(
     strict: bool = False,
     rtol: float = RTOL,
     atol: float = 0.0,
+    order: int = 1,
+    forward: bool = False,
 ) -> GradientReport:
     r"""Compare the gradient of a function with central differences.
 
@@ -75,6 +83,11 @@ def check_gradient(
     rtol, atol : float
         Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
         report says so.
+    order : {1, 2}
+        2 checks the gradient of the gradient: of :math:`J^T v` for a random v, by the
+        inputs and by v.
+    forward : bool
+        Also compare forward mode (``jvp``) with backward mode (``vjp``), to rounding.
 
     Returns
     -------
@@ -86,7 +99,7 @@ def check_gradient(
     TypeError
         If `fn` is not callable or returns no floating-point tensor, or no input is one.
     ValueError
-        If `wrt`, `probes`, `rtol` or `atol` is out of range.
+        If `wrt`, `probes`, `rtol`, `atol` or `order` is out of range.
 
     References
     ----------
@@ -105,15 +118,15 @@ def check_gradient(
     >>> print(report.sentence)
     your gradient is 1/3 times the numeric one everywhere...
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(fn):
         raise TypeError(
             f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
             "function itself, for example check_gradient(torch.sin, x)"
         )
+    choice = choose(probes, seed, full, strict, rtol, atol, order, forward)
     chosen = _chosen(inputs, wrt)
     names = input_names(fn, len(inputs))
-    return run_check(fn, inputs, chosen, [names[i] for i in chosen], settings, gradient)
+    return run_check(fn, inputs, chosen, [names[i] for i in chosen], choice, gradient)
 
 
 def check_loss(
@@ -122,12 +135,7 @@ def check_loss(
     target: object,
     *,
     gradient: Function | None = None,
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
+    **options: Any,
 ) -> GradientReport:
     r"""Compare the gradient of a loss with respect to its prediction with differences.
 
@@ -142,8 +150,9 @@ def check_loss(
     gradient : callable, optional
         ``gradient(prediction, target)``, the gradient of
         ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
-    probes, seed, full, strict, rtol, atol
-        As in `check_gradient`.
+    **options
+        `probes`, `seed`, `full`, `strict`, `rtol`, `atol`, `order`, `forward`, as in
+        `check_gradient`.
 
     Returns
     -------
@@ -155,7 +164,7 @@ def check_loss(
     TypeError
         If `prediction` is not a floating-point or complex tensor.
     ValueError
-        If `probes`, `rtol` or `atol` is out of range.
+        If `probes`, `rtol`, `atol` or `order` is out of range.
 
     Examples
     --------
@@ -170,7 +179,6 @@ def check_loss(
     >>> report.kind, report.autograd.kind
     ('factor', 'agree')
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not callable(loss):
         raise TypeError(
             f"loss: expected a function loss(prediction, target), got "
@@ -178,8 +186,8 @@ def check_loss(
         )
     if not require_tensor("prediction", prediction).is_complex():
         require_floating("prediction", prediction)
-    names = ["prediction"]
-    return run_check(loss, (prediction, target), [0], names, settings, gradient)
+    point = (prediction, target)
+    return run_check(loss, point, [0], ["prediction"], choose(**options), gradient)
 
 
 def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
@@ -208,27 +216,62 @@ def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
         raise AssertionError(str(report))
 
 
+def choose(
+    probes: int = PROBES,
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    rtol: float = RTOL,
+    atol: float = 0.0,
+    order: int = 1,
+    forward: bool = False,
+) -> tuple[Settings, int, bool]:
+    """Return what the user chose, `order` and `forward` apart, if it is in range."""
+    if probes < 1:
+        raise ValueError(f"probes: expected at least 1, got {probes}; 2 is usual")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+    if order not in (1, 2):
+        raise ValueError(
+            f"order: expected 1 or 2, got {order}; 2 checks the gradient of the "
+            "gradient"
+        )
+    accepted = Tolerance(rtol, atol)
+    return Settings(probes, seed, full, strict, accepted), order, forward
+
+
 def run_check(
     fn: Function,
     inputs: Sequence[object],
     wrt: Sequence[int],
     names: Sequence[str],
-    settings: Settings,
+    choice: tuple[Settings, int, bool],
     gradient: Function | None = None,
 ) -> GradientReport:
-    """Run the check, and the one of a gradient by hand, leaving global state alone."""
-    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
-    with (
-        torch.random.fork_rng(devices=sorted(cuda)),
-        torch.inference_mode(mode=False),
-    ):
-        autograd = Check(Map(fn, inputs, wrt), names, settings).run()
+    """Run the check, and the one of a gradient by hand."""
+    settings, order, forward = choice
+    with undisturbed(inputs):
+        if order == 2:
+            if gradient is not None:
+                raise ValueError(
+                    "gradient: expected None with order=2, which checks that of "
+                    "autograd's gradient; check yours with order=1"
+                )
+            fn, inputs, wrt, names = second_derivative(
+                fn, inputs, wrt, names, settings.seed
+            )
+        problem = Map(fn, inputs, wrt)
+        autograd = Check(problem, names, settings).run()
+        if order == 2:
+            sentence = f"of the second derivative: {autograd.sentence}"
+            autograd = replace(autograd, sentence=sentence)
+        if forward and autograd:
+            autograd = add_forward_mode(autograd, problem, names, settings)
         if gradient is None:
             return autograd
-        point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
-        _gradients(gradient(*point), [point[i] for i in wrt])
-        by_hand = with_gradient(fn, gradient, wrt)
-        report = Check(Map(by_hand, inputs, wrt), names, settings).run()
+        by_hand = with_gradient(fn, gradient, inputs, wrt)
+        report = Check(by_hand, names, settings).run()
     unusable = (
         autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
     )
@@ -242,32 +285,43 @@ def run_check(
     return replace(report, autograd=autograd)
 
 
-def with_gradient(fn: Function, gradient: Function, wrt: Sequence[int]) -> Function:
-    """Return ``fn(*inputs).sum()`` as a function whose backward is `gradient`."""
+@contextmanager
+def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
+    """Leave the global generators alone, and inference mode."""
+    cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
+    with (
+        torch.random.fork_rng(devices=sorted(cuda)),
+        torch.inference_mode(mode=False),
+    ):
+        yield
 
-    class ByHand(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Tensor:
-            ctx.inputs = [x.detach() if isinstance(x, Tensor) else x for x in inputs]
-            return _sum(fn(*ctx.inputs))
 
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Any) -> Any:
-            with torch.no_grad():
-                found = gradient(*ctx.inputs)
-            by_hand = _gradients(found, [ctx.inputs[i] for i in wrt])
-            result: list[Tensor | None] = [None] * len(ctx.inputs)
-            for i, g in zip(wrt, by_hand, strict=True):
-                result[i] = g * grad_outputs[0]
-            return tuple(result)
+def with_gradient(
+    fn: Function, gradient: Function, inputs: Sequence[object], wrt: Sequence[int]
+) -> Map:
+    """Return the map ``fn(*inputs).sum()`` whose derivative is `gradient`."""
 
-    def summed(*inputs: object) -> Tensor:
-        if torch.is_grad_enabled():
-            apply: Callable[..., Tensor] = ByHand.apply
-            return apply(*inputs)
-        return _sum(fn(*inputs))
+    def gradients(*point: Any) -> Sequence[Tensor]:
+        found = gradient(*point)
+        given = found if isinstance(found, tuple | list) else (found,)
+        shapes = [
+            tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given
+        ]
+        expected = [tuple(point[i].shape) for i in wrt]
+        if shapes != expected:
+            raise ValueError(
+                f"gradient: expected tensors of shapes {expected}, got {shapes}; "
+                "return the gradient of fn(*inputs).sum() for each input"
+            )
+        return [g.to(point[i].dtype) for g, i in zip(given, wrt, strict=True)]
 
-    return summed
+    by_hand = Map(gradients, inputs, wrt)
+    return GivenMap(
+        lambda *point: _sum(fn(*point)),
+        inputs,
+        wrt,
+        lambda problem: by_hand.value([x.clone() for x in by_hand.points])[None],
+    )
 
 
 def _sum(value: object) -> Tensor:
@@ -278,31 +332,6 @@ def _sum(value: object) -> Tensor:
             "gradient of fn(*inputs).sum()"
         )
     return value.sum()
-
-
-def _gradients(found: object, inputs: Sequence[Any]) -> Sequence[Tensor]:
-    """Return what `gradient` returned, if it is one tensor for each input."""
-    given = found if isinstance(found, tuple | list) else (found,)
-    got = [tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given]
-    expected = [tuple(x.shape) for x in inputs]
-    if got != expected:
-        raise ValueError(
-            f"gradient: expected tensors of shapes {expected}, got {got}; return the "
-            "gradient of fn(*inputs).sum() for each input"
-        )
-    return given
-
-
-def make_settings(
-    probes: int, seed: int, full: bool, strict: bool, rtol: float, atol: float
-) -> Settings:
-    """Return what the user chose, if it is in range."""
-    if probes < 1:
-        raise ValueError(f"probes: expected at least 1, got {probes}; 3 is usual")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
-    return Settings(probes, seed, full, strict, Tolerance(rtol, atol))
 
 
 def input_names(fn: Function, count: int) -> list[str]:

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, examine, outputs_alone
+from autodiff_guide.gradcheck._base import Base, Tolerance, examine, outputs_alone
 from autodiff_guide.gradcheck._columns import (
     Evidence,
     Status,
-    Tolerance,
     compare,
     search,
 )
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
-from autodiff_guide.gradcheck._differences import first_steps, ladder
+from autodiff_guide.gradcheck._differences import first_step, ladder
 from autodiff_guide.gradcheck._kinds import (
     ACCEPTED,
     DETACHED,
@@ -42,7 +41,7 @@ from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
-WHOLE_ELEMENTS = 2**20
+WHOLE_ELEMENTS = 2**22
 # Of others, this many columns are sampled.
 SAMPLE_COLUMNS = 512
 # Outputs beyond this many are compared through this many random sums of them.
@@ -90,8 +89,8 @@ class Check:
             empty = "inputs" if problem.n == 0 else "outputs"
             sentence = f"the {empty} have no elements: {NOTHING}"
             return self._passed([("vacuous", sentence)])
-        atol = settings.accepted.atol
-        seen = screen(problem, base, settings.probes, atol, self.generator)
+        accepted = settings.accepted
+        seen = screen(problem, base, settings.probes, accepted, self.generator)
         self.screen = seen
         outputs_alone(problem, base, self.generator)
         if not (seen.suspicious or settings.full):
@@ -102,7 +101,6 @@ class Check:
 
     def _by_column(self, seen: Screen, base: Base) -> GradientReport:
         problem, accepted = self.problem, self.settings.accepted
-        problem.measure_memory()
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         movable = torch.arange(problem.n, device=problem.device)
@@ -141,7 +139,6 @@ class Check:
         if base.checked is not None:
             weights = weights.where(base.checked, 0.0)
         sums = self.problem.summed(weights)
-        sums.bytes_per_evaluation = self.problem.bytes_per_evaluation
         return sums, examine(sums)
 
     def _backward_precision(self, seen: Screen, evidence: Evidence) -> None:
@@ -150,10 +147,10 @@ class Check:
         agrees = not bool((evidence.status != Status.AGREE).any())
         if not agrees or V.shape[1] != evidence.numeric.shape[1]:
             return
-        expected = V @ evidence.numeric.T
         accepted = self.settings.accepted
-        share = max(1e-6, accepted.rtol) * evidence.numeric.abs() + accepted.atol
-        slack = V.abs() @ (5 * evidence.bar + share).T
+        expected = V @ evidence.yours.T
+        share = 1e-6 + accepted.rtol
+        slack = V.abs() @ (accepted.atol + share * evidence.yours.abs()).T
         slack += 100 * self.problem.eps * largest(expected)
         over = ((A - expected).abs() > slack) & (expected != 0)
         if bool(over.any()):
@@ -174,8 +171,9 @@ class Check:
         remarks = list(base.remarks)
         if problem.refused:
             remarks.append(("low-precision", OWN_PRECISION.format(problem.eps)))
-        elif problem.widened and not problem.narrow_inputs:
-            remarks.append(("low-precision", WIDENED))
+        elif problem.narrow and not problem.narrow_inputs:
+            narrow = sorted(str(d).removeprefix("torch.") for d in problem.narrow)
+            remarks.append(("low-precision", WIDENED.format(", ".join(narrow))))
         if seen.kinked and self.evidence is None:
             remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:
@@ -243,7 +241,7 @@ class Check:
         remarks: tuple[str, ...] = (),
     ) -> GradientReport:
         seen, problem, evidence = self.screen, self.problem, self.evidence
-        steps: tuple[float, ...] = first_steps(problem.eps)
+        steps: tuple[float, ...] = (first_step(problem.eps),)
         if seen is not None and seen.suspicious:
             steps = (*steps, *ladder(problem.eps))
         worst = comparison = None

@@ -9,20 +9,17 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base
+from autodiff_guide.gradcheck._base import Base, Tolerance
 from autodiff_guide.gradcheck._differences import (
+    extrapolated_limit,
     fine_ladder,
-    first_steps,
+    first_step,
     ladder,
     limit,
-    one_sided_limit,
 )
-from autodiff_guide.gradcheck._map import MAX_MEMORY, Map, largest
+from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
 
-# Columns judged together on the ladder, and doubles that each takes for each output.
-BLOCK = 64
-DOUBLES_PER_OUTPUT = 144
 # Error bars within which two slopes are equal.
 BARS = 5
 # Rounding of a gradient, in units of eps and of the largest slope nearby.
@@ -43,14 +40,6 @@ class Status(IntEnum):
     UNRESOLVED = 2
     DISAGREE = 3
     BAD_KINK = 4
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
-
-    rtol: float
-    atol: float
 
 
 @dataclass(eq=False)
@@ -134,8 +123,7 @@ def move_columns(
     for p, x in enumerate(problem.points):
         start, stop = problem.starts[p], problem.starts[p + 1]
         mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
-        row = problem.bytes_per_evaluation + 2 * x.numel() * x.element_size() + 16 * m
-        chunk = max(1, int(MAX_MEMORY / row / 2 / H))
+        chunk = max(1, problem.rows_at_once(x.numel()) // (2 * H))
         for here in torch.split(mine, chunk) if len(mine) else ():
             local = (columns[here] - start).to(x.device)
             centre = problem.x[columns[here]]
@@ -160,9 +148,8 @@ def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
     """Return these columns of J by autograd, as rows: shape (C, m)."""
     m = problem.output_size
     yours = problem.x.new_empty(len(columns), m)
-    row = 24 * (problem.n + m) + problem.bytes_per_evaluation
     every = torch.arange(m, device=problem.device)
-    for rows in every.split(max(1, MAX_MEMORY // row)):
+    for rows in every.split(problem.rows_at_once(problem.n)):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
         yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
@@ -203,7 +190,8 @@ def _first_look(
     problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Tolerance
 ) -> tuple[Evidence, Tensor]:
     """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
-    values = move_columns(problem, columns, list(first_steps(problem.eps)), base.scale)
+    h = first_step(problem.eps)
+    values = move_columns(problem, columns, [h, h / 2], base.scale)
     finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
     coarse, fine = values.central
     rounding = values.rounding(problem, base).amax(0)
@@ -238,8 +226,8 @@ def _judge(
     own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
     is_small = (own < base.scale)[evidence.columns]
     coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
-    room = MAX_MEMORY // (8 * DOUBLES_PER_OUTPUT * max(1, problem.output_size))
-    for block in order.split(max(1, min(BLOCK, room))) if len(order) else ():
+    room = max(1, problem.rows_at_once(0) // 4)
+    for block in order.split(room) if len(order) else ():
         found = _climb(problem, base, evidence, block, coarse, base.scale, accepted)
         found.enter(evidence, evidence.status[block] == Status.UNRESOLVED)
         for steps in (coarse, fine):
@@ -312,10 +300,13 @@ def _climb(
     rounding = values.rounding(problem, base)
     noise = 2 * rounding / (values.ahead + values.behind)
     numeric, bar = limit(values.central, noise)
+    finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
+    numeric = torch.where(finer_bar < bar, finer, numeric)
+    bar = torch.minimum(finer_bar, bar)
     ahead = (values.plus - base.value) / values.ahead
     behind = (base.value - values.minus) / values.behind
-    right, right_bar = one_sided_limit(ahead, 2 * noise, steps)
-    left, left_bar = one_sided_limit(behind, 2 * noise, steps)
+    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
+    left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
 
     yours = evidence.yours[block]
     peak = _known(evidence.yours).amax(0)

@@ -36,10 +36,9 @@ def _typical(size: Tensor) -> float:
     return typical
 
 
-def first_steps(eps: float) -> tuple[float, float]:
-    """Return the two relative steps tried first, near the best for smooth maps."""
-    step = 2 * eps ** (1 / 3)
-    return step, step / 2
+def first_step(eps: float) -> float:
+    """Return the relative step tried first, near the best for smooth maps."""
+    return 2 * eps ** (1 / 3)
 
 
 def ladder(eps: float) -> list[float]:
@@ -74,11 +73,11 @@ def _kept(x: Tensor, moves: Tensor) -> Tensor:
     return kept.copysign(moves)
 
 
-def both_sides(problem: Map, moves: Tensor) -> tuple[Tensor, Tensor]:
-    """Return f(x + move) and f(x - move) for each row, each of shape (K, m)."""
-    points = torch.cat([problem.x + moves, problem.x - moves])
+def moved(problem: Map, *moves: Tensor) -> list[Tensor]:
+    """Return f(x + move) for each row of each of `moves`, as tensors (K, m)."""
+    points = problem.x + torch.cat(moves)
     y = torch.stack([problem.plain_value(problem.place(x)) for x in points.unbind()])
-    return y[: len(moves)], y[len(moves) :]
+    return list(y.split_with_sizes([len(move) for move in moves]))
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,13 +97,14 @@ def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     return estimates.gather(0, level[None])[0], bar
 
 
-def one_sided_limit(
-    estimates: Tensor, noise: Tensor, steps: list[float]
+def extrapolated_limit(
+    estimates: Tensor, noise: Tensor, steps: list[float], order: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the limit of one-sided differences, whose error falls as the step.
+    """Return the limit of differences whose error falls as a power of the step.
 
-    Neighbours D(h) and D(h/q) combine to (q D(h/q) - D(h)) / (q - 1).
+    Neighbours D(h) and D(h/r) combine to (q D(h/r) - D(h)) / (q - 1), with q the power
+    of r, in which that error cancels.
     """
-    q = steps[0] / steps[1]
+    q = (steps[0] / steps[1]) ** order
     combined = (q * estimates[1:] - estimates[:-1]) / (q - 1)
     return limit(combined, noise[1:] * (q + 1) / (q - 1))

