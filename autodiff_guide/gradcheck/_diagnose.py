@@ -19,8 +19,6 @@ from autodiff_guide.gradcheck._patterns import PATTERNS
 # Findings that a detached value explains better, and those it explains as well.
 CAUSED_BY_DETACHING = ("mismatch", "chain", "offset", "localized")
 FITS_DETACHING = ("factor", "diagonal")
-# Findings before which another input's gradient in this place is no news.
-BEFORE_SWAPPED = ("sign", "zero", "detached")
 # A relative error from which on a term is missing.
 SMALL = 1e-2
 CUTS = {
@@ -69,9 +67,7 @@ def diagnose(
 def _explain(block: Block, wrong: list[Block], names: Sequence[str]) -> Finding:
     """Return the first pattern that fits a block."""
     fits = (pattern(block) for pattern in PATTERNS)
-    finding = next((finding for finding in fits if finding), None)
-    if finding is None or finding[0][0] not in BEFORE_SWAPPED:
-        finding = _swapped(block, wrong, names) or finding
+    finding = _swapped(block, wrong, names) or next(filter(None, fits), None)
     return finding or _mismatch(block)
 
 
@@ -110,15 +106,12 @@ def _mismatch(block: Block) -> Finding:
     largest = float(block.numeric.abs().max())
     worst = block.index(int(apart.amax(0).argmax()))
     share = float(apart.max()) / largest if largest else math.inf
-    norms = float(block.yours.norm() * block.numeric.norm())
-    cosine = float((block.yours * block.numeric).sum()) / norms if norms else 0.0
     what = "a term is missing or wrong"
     if share < SMALL:
         what = "a small term is missing, a constant rounded, or a formula approximate"
     return ("mismatch",), (
         f" differs at {int(block.wrong.sum())} of {block.wrong.numel()} entries, by "
-        f"up to {share:.1e} of the largest slope, most at {block.name}{worst}, with "
-        f"cosine similarity {cosine:.4f}: {what}"
+        f"up to {share:.1e} of the largest slope, most at {block.name}{worst}: {what}"
     )
 
 

@@ -99,15 +99,15 @@ def input_rows(
 ) -> tuple[InputRow, ...]:
     """Return one row for each input."""
     rows = []
+    silent = () if seen is None else seen.silent
     for k, point in enumerate(problem.points):
         shape = point.shape[:-1] if problem.is_complex[k] else point.shape
-        silent = seen is not None and k in seen.silent
         error, found = math.nan, kinds
         if evidence is not None:
             error, found = _summary(problem, evidence, k, kinds)
-        elif seen is not None:
-            found = tuple(kind for kind in kinds if kind != "no-dependence") or kinds
-        if silent and found != kinds:
+        elif silent:
+            found = tuple(kind for kind in kinds if kind != "no-dependence")
+        if k in silent and found != kinds:
             found = ("no-dependence",)
         rows.append(InputRow(names[k], tuple(shape), problem.dtypes[k], found, error))
     return tuple(rows)
@@ -125,7 +125,7 @@ def _summary(
     apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
     off = float(apart.where(wrong | torch.isfinite(slack), 0.0).max())
     largest = float(numeric.abs().max())
-    error = off / largest if largest > 0 else math.inf if off > 0 else 0.0
+    error = off / largest if largest else math.inf if off else 0.0
     if bool(wrong.any()):
         return error, kinds
     return error, (FOUND[Status(int(evidence.status[mine].max()))],)
@@ -138,11 +138,10 @@ def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
         return f"{kinks} elements have one slope only, on the edge of the domain"
     column, output, left, right = evidence.kink
     k, index = problem.locate(int(evidence.columns[column]))
-    at = f"{names[k]}{list(index)}"
-    sit = f"{kinks} elements sit on a kink, such as {at}"
-    if kinks == 1:
-        sit = f"{at} sits on a kink"
+    at = f"{names[k]}{list(index)} sits on a kink"
+    if kinks > 1:
+        at = f"{kinks} elements sit on a kink, such as {names[k]}{list(index)}"
     return (
-        f"{sit}: the slope is {left:.6g} on the left, {right:.6g} on the right, and "
+        f"{at}: the slope is {left:.6g} on the left, {right:.6g} on the right, and "
         f"yours, {float(evidence.yours[column, output]):.6g}, is allowed"
     )

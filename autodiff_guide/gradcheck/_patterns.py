@@ -286,7 +286,8 @@ def localized(block: Block) -> Finding | None:
     bad, live = int(wrong.sum()), int(block.live.sum())
     if bad == live:
         return None
-    where = _threshold(block, wrong) or _slices(block, wrong)
+    branch = _threshold(block, wrong)
+    where = branch or _slices(block, wrong)
     if where is None:
         if bad > max(SEVERAL, live // 2):
             return None
@@ -298,6 +299,8 @@ def localized(block: Block) -> Finding | None:
     c = float((a / n).median()) if len(n) else 1.0
     if bool(((a - c * n).abs() <= abs(c) * (slack + EXACT * n.abs())).all()) and c != 1:
         text += f"; there it is {c:.6g} times the numeric one"
+    if branch:
+        text += ": one branch of the function has a wrong derivative"
     return ("localized",), text
 
 
@@ -325,6 +328,9 @@ def _slices(block: Block, wrong: Tensor) -> str | None:
     for d, at in enumerate(where):
         indices = at[wrong].unique()
         alike = torch.equal(wrong, block.live & torch.isin(at, indices))
+        parts = block.is_complex and d == len(where) - 1
+        if alike and parts:
+            return f"in the {'imaginary' if indices[0] else 'real'} parts"
         if alike and len(indices) <= 2 and int(wrong.sum()) >= SEVERAL:
             return f"at index {', '.join(map(str, indices.tolist()))} of dim {d}"
     return None
