@@ -18,6 +18,9 @@ from autodiff_guide.gradcheck._map import Graph, Map, largest, same
 JITTER = 1e4
 # In 16 bits too, they differ by less than this share.
 LARGEST_JITTER = 1e-2
+# What cancels in one element of an output is as large as what does not in others: no
+# rounding is less than this share of theirs.
+LEAST_NOISE = 1e-6
 # Two gradients that should be the same computation may differ by this share.
 SAME_GRADIENT = 1e-6
 # How much longer than its shortest a cotangent is: shows what is clipped.
@@ -82,6 +85,9 @@ def examine(problem: Map) -> Base:
     graph = problem.graph()
     again = problem.flattened(graph[1])
     noise = problem.eps * value.abs()
+    for _, first, last in problem.blocks():
+        here = noise[first:last]
+        here.clamp_min_(LEAST_NOISE * largest(here))
     if not same(value, again):
         noise = noise + _jitter(problem, value, again)
     if problem.movable is not None and not bool(problem.movable.any()):
@@ -139,7 +145,7 @@ def _jitter(problem: Map, value: Tensor, again: Tensor) -> float:
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
-    """Return how far two values are apart; infinite if in shape or in what is finite."""
+    """Return how far two values are apart; infinitely if in shape, or in NaN."""
     if a.shape != b.shape or bool((torch.isfinite(a) != torch.isfinite(b)).any()):
         return math.inf
     return largest(a - b)
@@ -168,6 +174,8 @@ def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
     weights = SPAN * V.new_tensor([[4.0, -SPAN][-len(V) :]])
     v, expected = weights @ V, weights @ A
     size = largest(weights.abs() @ A.abs())
+    # Terms of the backward that cancel are as large as the output.
+    size += JITTER * problem.eps * largest(v) * largest(base.value / base.scale.amax())
     found = problem.pullback(base.graph, v, strided=True)
     if _differ(found, expected, 10 * JITTER * problem.eps * size):
         again = problem.pullback(base.graph, V[:1])
@@ -215,8 +223,9 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
     together = problem.pullback(base.graph, v)
     share = max(SAME_GRADIENT, 100 * problem.eps)
+    parts = torch.cat(list(alone.values()))
     size = sum(map(largest, alone.values()))
-    if not _differ(sum(alone.values()), together, share * size):
+    if not _differ(parts.sum(0, keepdim=True), together, share * size):
         return
     for k, first, last in problem.blocks():
         zeros = torch.zeros_like(v)

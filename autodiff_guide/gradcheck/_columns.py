@@ -74,9 +74,15 @@ class Evidence:
 
     def joined(self, other: Evidence) -> Evidence:
         """Return these columns and those of `other`."""
-        names = ("columns", "yours", "numeric", "bar", "rounding", "status")
-        parts = [torch.cat([getattr(self, k), getattr(other, k)]) for k in names]
-        return Evidence(*parts, kink=self.kink)
+        return Evidence(
+            columns=torch.cat([self.columns, other.columns]),
+            yours=torch.cat([self.yours, other.yours]),
+            numeric=torch.cat([self.numeric, other.numeric]),
+            bar=torch.cat([self.bar, other.bar]),
+            rounding=torch.cat([self.rounding, other.rounding]),
+            status=torch.cat([self.status, other.status]),
+            kink=self.kink,
+        )
 
     @property
     def failed(self) -> bool:

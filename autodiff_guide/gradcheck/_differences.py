@@ -38,7 +38,7 @@ def _typical(size: Tensor) -> float:
 
 def first_step(eps: float) -> float:
     """Return the relative step tried first, near the best for smooth maps."""
-    return 2 * eps ** (1 / 3)
+    return 2 * math.pow(eps, 1 / 3)
 
 
 def ladder(eps: float) -> list[float]:

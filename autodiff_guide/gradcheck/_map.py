@@ -96,7 +96,8 @@ class Map:
             pass
         self._watch, self.widened, self.refused = None, False, watch.widened
         self._place([_own(x) for x in inputs])
-        self.eps = max([self.eps, *(torch.finfo(d).eps for d in watch.seen)])
+        for dtype in watch.seen:
+            self.eps = max(self.eps, torch.finfo(dtype).eps)
         self._first_value()
 
     def _place(self, inputs: list[object]) -> None:
@@ -113,7 +114,7 @@ class Map:
             self.device = torch.device("cpu")
         flat = [self._flat(x) for x in self.points]
         self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
-        self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
+        self.eps: float = max(torch.finfo(x.dtype).eps for x in self.points)
         all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
 
