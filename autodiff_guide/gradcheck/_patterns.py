@@ -336,6 +336,7 @@ def _slices(block: Block, wrong: Tensor) -> str | None:
     return None
 
 
+# The first three leave what is finite, and zero on neither side, to the others.
 PATTERNS: tuple[Callable[[Block], Finding | None], ...] = (
     nonfinite,
     zero,

@@ -17,7 +17,6 @@ from autodiff_guide.gradcheck._block import Block, Finding
 FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "@": lambda x: x,
     "|@|": torch.abs,
-    "sign(@)": torch.sign,
     "sqrt|@|": lambda x: x.abs().sqrt(),
     "log|@|": lambda x: x.abs().log(),
     "tanh(@)": torch.tanh,
