@@ -43,7 +43,7 @@ from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 WHOLE_COLUMNS = 4096
 WHOLE_ELEMENTS = 2**22
 # Of others, this many columns are sampled.
-SAMPLE_COLUMNS = 512
+SAMPLE_COLUMNS = 256
 # Outputs beyond this many are compared through this many random sums of them.
 WHOLE_OUTPUTS, SUMS = 4096, 8
 # Kinds that pass, and fail under `strict`.

@@ -327,7 +327,8 @@ def _climb(
 
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         size = torch.maximum(_known(yours), _known(value))
-        return BARS * bar + accepted.atol + accepted.rtol * size + around
+        allowed: Tensor = BARS * bar + accepted.atol + accepted.rtol * size + around
+        return allowed
 
     resolved = torch.isfinite(bar)
     close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))

@@ -71,6 +71,7 @@ class Map:
         self.widened = self.refused = self.needs_grad = False
         self.narrow: set[torch.dtype] = set()
         self._watch: InDouble | None = None
+        self.eps = 0.0
         self.vectorised = self.batched_pullback = True
         self.verified = False
         self.output_shapes: list[tuple[int, ...]] = []
@@ -114,7 +115,7 @@ class Map:
             self.device = torch.device("cpu")
         flat = [self._flat(x) for x in self.points]
         self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
-        self.eps: float = max(torch.finfo(x.dtype).eps for x in self.points)
+        self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
         all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
 

@@ -153,7 +153,8 @@ def screen(
     zero = [bool(V.any()) and not bool(a.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    unresolved = newly_bad or bool(((error > enough) & (steepest > 0)).any())
+    tells = (steepest > 0) | (truncation > rounding).any(0)
+    unresolved = newly_bad or bool(((error > enough) & tells).any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
         again = U if unresolved else U[suspects.any(0)]
