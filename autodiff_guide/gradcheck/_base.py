@@ -81,15 +81,17 @@ def examine(problem: Map) -> Base:
             "and the tensors saved for the backward, see other values; work on a copy "
             "(x.clone())",
         )
-    value, m = problem.first, problem.output_size
     graph = problem.graph()
     again = problem.flattened(graph[1])
+    jitter = 0.0
+    if not same(problem.first, again):
+        jitter = _jitter(problem, graph[1], again)
+    value, m = problem.first, problem.output_size
     noise = problem.eps * value.abs()
     for _, first, last in problem.blocks():
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
-    if not same(value, again):
-        noise = noise + _jitter(problem, value, again)
+    noise += jitter
     if problem.movable is not None and not bool(problem.movable.any()):
         raise ConclusionError(
             "inconclusive",
@@ -120,8 +122,9 @@ def examine(problem: Map) -> Base:
     return Base(value, noise, usable, attached, checked, scale, graph, remarks)
 
 
-def _jitter(problem: Map, value: Tensor, again: Tensor) -> float:
+def _jitter(problem: Map, outputs: list[Tensor], again: Tensor) -> float:
     """Return how much two plain evaluations differ; conclude if it is too much."""
+    value = problem.first
     plain = problem.value([x.clone() for x in problem.points])
     difference = _apart(plain, value)
     size = largest(value)
@@ -135,6 +138,12 @@ def _jitter(problem: Map, value: Tensor, again: Tensor) -> float:
             "the randomness, for example with module.eval()",
         )
     if _apart(again, value) > 10 * jitter * size:
+        if not problem.needs_grad:
+            with torch.enable_grad():
+                bare = problem.outputs(*[x.clone() for x in problem.points])
+            if _apart(problem.flattened(bare), again) > 10 * jitter * size:
+                problem.look_at_requires_grad(outputs)
+                return 0.0
         raise ConclusionError(
             "fail",
             ("nondeterministic", "mismatch"),

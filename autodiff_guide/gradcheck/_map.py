@@ -27,6 +27,8 @@ BATCH_ROUNDINGS = 1e3
 # Values in double and in single precision that differ by more than this share are
 # values of two functions.
 ANOTHER_FUNCTION = 0.1
+# A relative move to a point that single precision does not hold.
+NUDGE = 1e-9
 # Fewer vector-Jacobian products than this are computed one by one.
 FEW = 4
 
@@ -136,19 +138,36 @@ class Map:
         """Return whether `fn` has the value in its own precision that it has in double.
 
         If it has another one, it is another function there. That of 16 bits may be off
-        by as much as it is.
+        by as much as it is. If it has that value to the last bit, at a point that lower
+        precision does not hold, nothing has to be widened.
         """
-        if self.needs_grad or not self.narrow <= {torch.float32, torch.complex64}:
+        single = {torch.float32, torch.complex64}
+        if self.needs_grad or not self.narrow or not self.narrow <= single:
             return True
+        nudge = 0.0 if self.narrow_inputs else NUDGE
+        points = self.place(self.x + nudge * self.x.abs())
+        arguments = [_own(x) for x in inputs]
+        if nudge:
+            for k, i in enumerate(self.wrt):
+                arguments[i] = self._argument(k, points[k])
         try:
             with torch.no_grad():
-                own = self.flattened(real_outputs(self.fn(*map(_own, inputs))))
+                own = self.flattened(real_outputs(self.fn(*arguments)))
         except Exception:  # a kernel of double precision only
             return True
-        if own.shape != self.first.shape:
+        doubled = self.value(points)
+        if own.shape != doubled.shape:
             return False
-        apart = largest(own.where(torch.isfinite(own), self.first) - self.first)
-        return apart <= ANOTHER_FUNCTION * largest(self.first)
+        if torch.equal(own, doubled) and not self.narrow_inputs:
+            self.widened, self.narrow = False, set()
+        apart = largest(own.where(torch.isfinite(own), doubled) - doubled)
+        return apart <= ANOTHER_FUNCTION * largest(doubled)
+
+    def look_at_requires_grad(self, outputs: list[Tensor]) -> None:
+        """Evaluate with inputs that require gradients from now on, as here."""
+        self.needs_grad, self.first = True, self.flattened(outputs)
+        self.output_size = self.first.numel()
+        self.output_shapes = [tuple(y.shape) for y in outputs]
 
     # ------------------------------------------------------------- evaluation
 
@@ -161,15 +180,19 @@ class Map:
         flat = [self._flat(y) for y in outputs]
         return torch.cat(flat) if len(flat) > 1 else flat[0]
 
+    def _argument(self, k: int, real: Tensor) -> Tensor:
+        """Return what `fn` gets for the k-th point."""
+        if self.is_complex[k]:
+            return torch.view_as_complex(real)
+        if self.is_parameter[k] and not isinstance(real, nn.Parameter):
+            return nn.Parameter(real, requires_grad=real.requires_grad)
+        return real
+
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each real."""
         arguments = list(self.inputs)
         for k, (i, real) in enumerate(zip(self.wrt, reals, strict=True)):
-            if self.is_complex[k]:
-                real = torch.view_as_complex(real)
-            elif self.is_parameter[k] and not isinstance(real, nn.Parameter):
-                real = nn.Parameter(real, requires_grad=real.requires_grad)
-            arguments[i] = real
+            arguments[i] = self._argument(k, real)
         if self.widened or self._watch:
             with self._watch or InDouble(strict=False):
                 result = self.fn(*arguments)
