@@ -43,6 +43,8 @@ class InDouble(TorchFunctionMode):
     ----------
     widened : bool
         Whether anything had a lower precision.
+    cloned : bool
+        Whether a tensor of inference mode was copied, for a backward.
     seen : set of dtype
         The lower precisions that were widened.
     """
@@ -51,7 +53,7 @@ class InDouble(TorchFunctionMode):
         super().__init__()
         self.strict = strict
         self.casts = casts
-        self.widened = False
+        self.widened = self.cloned = False
         self.seen: set[torch.dtype] = set()
 
     def __torch_function__(
@@ -75,7 +77,7 @@ class InDouble(TorchFunctionMode):
             if x.dtype in WIDER:
                 return x.to(self._wider(x.dtype))
             if x.is_inference():  # a backward cannot save it
-                self.widened = True
+                self.widened = self.cloned = True
                 return x.clone()
         elif isinstance(x, torch.dtype):
             if x in WIDER and not self.casts:

@@ -92,6 +92,7 @@ class Map:
             self._first_value()
             self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
             if not watch.widened or self._same_in_own_precision(inputs):
+                self.widened |= watch.cloned
                 return
             if not same(self.first, self.value([x.clone() for x in self.points])):
                 return  # no function of its inputs in any precision
@@ -141,8 +142,7 @@ class Map:
         by as much as it is. If it has that value to the last bit, at a point that lower
         precision does not hold, nothing has to be widened.
         """
-        single = {torch.float32, torch.complex64}
-        if self.needs_grad or not self.narrow or not self.narrow <= single:
+        if self.needs_grad or not self.narrow <= {torch.float32, torch.complex64}:
             return True
         nudge = 0.0 if self.narrow_inputs else NUDGE
         points = self.place(self.x + nudge * self.x.abs())

@@ -157,7 +157,6 @@ def gradcheck(
                 if check_batched_grad:
                     for k, y in enumerate(outputs):
                         TORCHS._test_batched_grad(given, y, k)
-                TORCHS._test_backward_mul_by_grad_output(outputs, given, masked)
                 if check_undefined_grad:
                     TORCHS._test_undefined_backward_mode(func, outputs, given)
                 by_forward = by_forward and not modes_agree(problem, settings)
