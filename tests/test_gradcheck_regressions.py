@@ -725,3 +725,17 @@ def test_input_of_little_influence_among_others(n, factor):
     assert report.verdict == ("pass" if factor == 1 else "fail"), str(report)
     if factor != 1:
         assert report.worst.input == "input 1"
+
+
+@pytest.mark.parametrize("off", [5e-7, 1e-6, 1.0000005e-6, 2e-6])
+def test_a_factor_close_to_one_has_a_name(off):
+    report = check_gradient(
+        torch.sin, normal(6), gradient=lambda z: (1 + off) * z.cos()
+    )
+    assert report.verdict != "pass", str(report)
+
+
+def test_a_tie_whose_mean_slope_is_right_is_a_kink():
+    tied = torch.tensor([1.0, 2.0, 2.0], dtype=torch.float64)
+    assert "kink" in check_gradient(lambda x: x.max(), tied).kinds
+    assert not check_gradient(lambda x: x.max(), tied, strict=True)

@@ -174,7 +174,7 @@ class Check:
         elif problem.narrow and not problem.narrow_inputs:
             narrow = sorted(str(d).removeprefix("torch.") for d in problem.narrow)
             remarks.append(("low-precision", WIDENED.format(", ".join(narrow))))
-        if seen.kinked and self.evidence is None:
+        if seen.kinked and not (self.evidence and self.evidence.count(Status.KINK)):
             remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))

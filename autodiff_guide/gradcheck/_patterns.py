@@ -90,6 +90,8 @@ def constant_factor(block: Block) -> Finding | None:
     if abs(value / times - 1) > uncertainty:
         value = times
     sign = ("sign",) * (c < 0)
+    if value == 1 and not sign:  # at the edge of the uncertainty
+        return None
     if value == 1:
         return sign, (
             " has the wrong sign: it is -1 times the numeric one everywhere (a "
