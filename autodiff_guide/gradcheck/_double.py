@@ -74,11 +74,12 @@ class InDouble(TorchFunctionMode):
     def wide(self, x: Any) -> Any:
         """Return a tensor, a dtype, or a list of them, in double."""
         if isinstance(x, Tensor):
-            if x.dtype in WIDER:
-                return x.to(self._wider(x.dtype))
             if x.is_inference():  # a backward cannot save it
                 self.widened = self.cloned = True
-                return x.clone()
+                x = x.clone()
+            if x.dtype in WIDER:
+                return x.to(self._wider(x.dtype))
+            return x
         elif isinstance(x, torch.dtype):
             if x in WIDER and not self.casts:
                 return self._wider(x)
