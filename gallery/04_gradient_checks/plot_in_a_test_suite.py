@@ -3,7 +3,7 @@ A gradient in a test suite
 ==========================
 
 ``assert_gradient`` is one line of a test. It fails with the whole report.
-And it can be told to fail when a test tests nothing.
+A suite that calls torch's ``gradcheck`` changes one import, or none.
 """
 
 # curriculum: C5.11
@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
+from autodiff_guide.gradcheck import gradcheck, gradgradcheck
 
 device = ag.preferred_device()
 
@@ -72,18 +73,71 @@ except AssertionError as failure:
 print(message)
 
 # %%
+# **A suite that exists** calls ``torch.autograd.gradcheck``. One import
+# takes its place: arguments, meaning and exceptions are torch's. The
+# numbers are compared as above, with the tolerances that the call gives.
+
+x = points(20).requires_grad_()
+print("torch:", torch.autograd.gradcheck(Huber.apply, x))
+print("ours:", gradcheck(Huber.apply, x), gradgradcheck(Huber.apply, x))
+try:
+    gradcheck(Forgetful.apply, x)
+except RuntimeError as error:  # a GradcheckError
+    drop_in = str(error)
+print(drop_in.splitlines()[0])
+
+# %%
+# The time is what changes. Count how often each calls the function.
+
+
+class Counted:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return Huber.apply(x)
+
+
+counts = {}
+for name, check in (
+    ("torch", torch.autograd.gradcheck),
+    ("ours", gradcheck),
+):
+    counted = Counted()
+    assert check(counted, x)
+    counts[name] = counted.calls
+print(counts)
+
+# %%
+# **No import at all.** The package brings a plugin for pytest. It puts the
+# drop-in in the place of torch's two functions for one run. No file of the
+# suite changes, and the seconds it took are printed at the end:
+#
+# .. code-block:: console
+#
+#    pytest --autodiff-guide-gradcheck
+#
+# Before you trust it, let both run. This option also prints the time that
+# torch's took, and each call on which the two disagree:
+#
+# .. code-block:: console
+#
+#    pytest --autodiff-guide-gradcheck-compare
+
+# %%
 # **Where it breaks.** A check speaks about its point. Choose small inputs
 # only, and the forgetful backward passes: the clamp is never reached.
 
 small = ag.check_gradient(Forgetful.apply, points(20) / 10)
 print("small inputs:", small.verdict)
 
-x = torch.linspace(-2.2, 2.2, 45)
+line = torch.linspace(-2.2, 2.2, 45)
 z = points(20).cpu()
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-ax.plot(x, x.clamp(-1, 1), label="right")
-ax.plot(x, x, "--", label="forgetful")
+ax.plot(line, line.clamp(-1, 1), label="right")
+ax.plot(line, line, "--", label="forgetful")
 ax.plot(z, z * 0 - 2.0, "|", color="C3", markersize=14, label="points(20)")
 ax.plot(z / 10, z * 0 - 2.6, "|", color="C2", markersize=14, label="small")
 ax.set(xlabel="input", ylabel="gradient")
@@ -123,6 +177,8 @@ for name, gradient in mistakes.items():
     print(f"{name:10} {found.kind}")
 
 assert "FAIL" in message
+assert "FAIL" in drop_in
+assert counts["ours"] < counts["torch"] / 2
 assert small
 assert flat
 assert flat.kind == "vacuous"

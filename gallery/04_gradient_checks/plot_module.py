@@ -17,8 +17,8 @@ torch.manual_seed(0)
 device = ag.preferred_device()
 
 # %%
-# A classifier of the kind one trains. The check works on a copy in float64;
-# your module keeps its precision, its gradients and its mode.
+# A classifier of the kind one trains. The check works on a copy, computed
+# in float64; your module keeps its precision, its gradients and its mode.
 
 x = torch.randn(6, 10, device=device)
 target = torch.tensor([0, 2, 1, 1, 0, 2], device=device)

@@ -76,7 +76,7 @@ fast = gradcheck(loss_of, parameters, fast_mode=True)
 print("torch, fast mode:", fast)
 
 # %%
-# **How it is found.** The screen of 20 directions says only *something is
+# **How it is found.** The screen of two directions says only *something is
 # wrong*. Then a sample of single elements is measured. The wrong one is
 # not among them, so the suspects are halved: move one half of the elements
 # at random; if that half agrees, the fault is in the other.

@@ -76,7 +76,7 @@ small_and_wrong
 
 # %%
 # **The fix** is to measure how far the differences themselves can be
-# trusted: two steps show the truncation, the size of the values shows the
+# trusted: a second step shows the truncation, the size of the values shows the
 # rounding (:doc:`/auto_gallery/02_gradients/plot_error_valley`). Then plant
 # smaller and smaller errors, and see who finds them.
 
@@ -109,15 +109,25 @@ fig.set_label(
 # %%
 # The differences can tell errors far below what either check refuses. Ours
 # stops at 10⁻⁷ of a slope, on purpose: gradients that differ by less
-# differ by the order of their sums, not by a mistake.
+# differ by the order of their sums, not by a mistake. That number is
+# ``rtol``. Between it and about 10⁻⁶ the verdict is *inconclusive*, which
+# fails a test, too: no term is missing, but yours is less precise than
+# the differences.
+
+nearly = ag.check_gradient(spoiled_sine(4e-7), x)
+tighter = ag.check_gradient(spoiled_sine(1e-9), x, rtol=1e-10)
+print("off by 4e-7:", nearly.verdict)
+print("off by 1e-9, rtol 1e-10:", tighter.verdict)
 
 # %%
-# A tolerance cannot be turned down instead. Set below the differences' own
-# error, it fails right functions; and that error depends on the function.
+# In torch's check the tolerance cannot be turned down. Set below the
+# differences' own error, it fails right functions; and that error depends
+# on the function. Ours adds ``rtol`` to the error bar it has measured.
 
 strict = {"atol": 0.0, "rtol": 1e-10, "raise_exception": False}
 print("torch, rtol 1e-10, right sine:", gradcheck(torch.sin, x, **strict))
-print("ours, right sine:", bool(ag.check_gradient(torch.sin, x)))
+ours_strict = ag.check_gradient(torch.sin, x, rtol=1e-10)
+print("ours, rtol 1e-10, right sine:", bool(ours_strict))
 
 assert gradcheck(off, x)
 assert report.kind == "factor"
@@ -126,5 +136,7 @@ assert small_and_wrong.kind == "sign"
 assert min(seen) < 1e-10
 assert 1e-7 < ours[0] < 1e-6 < 1e-3 < theirs[0]
 assert not gradcheck(torch.sin, x, **strict)
-assert ag.check_gradient(torch.sin, x)
+assert ours_strict
+assert nearly.verdict == "inconclusive"
+assert not tighter
 plt.show()
