@@ -3,7 +3,9 @@
 `check_gradient` takes a function, `check_loss` a loss, `check_module` a module;
 `assert_gradient` is for test suites. Each returns a `GradientReport`, whose `kind` is
 one of `KINDS`. `gradcheck` and `gradgradcheck` take the place of torch's in suites that
-exist; ``pytest --autodiff-guide-gradcheck`` puts them there.
+exist; ``pytest --autodiff-guide-gradcheck`` puts them there, and with
+``--autodiff-guide-gradcheck-compare`` torch's run beside them. :doc:`The guide
+</guide/checking_a_gradient>` tells how it works, and what it can miss.
 """
 
 from autodiff_guide.gradcheck._api import (

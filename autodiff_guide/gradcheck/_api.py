@@ -54,9 +54,16 @@ def check_gradient(
     .. math:: (J^T v)^T u \;=\; v^T (J u)
         \;\approx\; v^T \, \frac{f(x + h u) - f(x - h u)}{2 h},
 
-    autograd on the left, differences on the right. The error bar is measured:
-    truncation from two step sizes, rounding from the size of the values. What
-    disagrees is looked at on a ladder of steps, then column by column, and named.
+    autograd on the left, differences on the right. Signs and lengths of both are
+    random. The error bar b is measured: truncation from a third point, rounding from
+    the size of the values. What disagrees is looked at on a ladder of steps, then
+    column by column, and named. All is computed in double, in 7 evaluations and 3
+    vector-Jacobian products if it passes.
+
+    Let e be the largest that one wrong element changes in a probe. With one output, K
+    directions all miss with probability at most :math:`(b/e)^K`, for the density of
+    every element of u is at most 1/2. With several, two directions and two cotangents
+    all miss with probability at most :math:`2b/e`. Errors below b are not seen.
 
     Parameters
     ----------
@@ -72,10 +79,10 @@ def check_gradient(
         Positions of the inputs to differentiate. Default: those that require a
         gradient; if none does, all floating-point and complex tensors.
     probes : int
-        Directions, and cotangents, of the screen. A wrong gradient survives with
-        probability at most :math:`2^{-K} + 2^{-L}` for K directions and L cotangents.
+        Directions of the screen. There are as many cotangents, and no more than two.
     seed : int
-        Seed of the random signs. The global generators are left alone.
+        Seed of the random directions and cotangents. The global generators are left
+        alone.
     full : bool
         Compare every column of the Jacobian, even if the screen finds nothing.
     strict : bool

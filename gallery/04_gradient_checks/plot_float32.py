@@ -77,9 +77,9 @@ ax.legend()
 sizes = [f"{least[dtype]:.0e}" for dtype in DTYPES]
 fig.set_label(
     "The least error found, over the precision of the input. float64 finds "
-    f"{sizes[0]}, float32 {sizes[1]}, bfloat16 {sizes[2]}. Below them rises "
-    "the line of what a difference in that precision could find: "
-    "for bfloat16 only errors of several per cent."
+    f"{sizes[0]}, float32 {sizes[1]}, bfloat16 {sizes[2]}. A rising line "
+    "shows what a difference in that precision could find: for bfloat16 "
+    "only errors of several per cent."
 )
 
 # %%

@@ -76,7 +76,7 @@ small_and_wrong
 
 # %%
 # **The fix** is to measure how far the differences themselves can be
-# trusted: a second step shows the truncation, the size of the values shows the
+# trusted: a second step shows the truncation, the size of the values the
 # rounding (:doc:`/auto_gallery/02_gradients/plot_error_valley`). Then plant
 # smaller and smaller errors, and see who finds them.
 

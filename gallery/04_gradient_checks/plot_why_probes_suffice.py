@@ -115,8 +115,9 @@ fig.set_label(
 
 # %%
 # Two equal errors lie on the bound where *t* is small: no better bound
-# holds for every error. Other errors lie on it or below. Directions of signs only miss a quarter of the pairs,
-# however small the error bar is: no accuracy helps against that.
+# holds for every error. Other errors lie on it or below. Two directions
+# of signs only miss a quarter of the pairs, however small the error bar
+# is: no accuracy helps against that.
 #
 # **In numbers.** Check a right gradient, and see how long the error bars of
 # the two probes are. Their ratio to an error of a millionth of a slope is
