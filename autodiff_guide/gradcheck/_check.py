@@ -44,6 +44,8 @@ WHOLE_COLUMNS = 4096
 WHOLE_ELEMENTS = 2**22
 # Of others, this many columns are sampled.
 SAMPLE_COLUMNS = 256
+# Points of a sample hold no more numbers than this.
+SAMPLE_NUMBERS = 2**25
 # Outputs beyond this many are compared through this many random sums of them.
 WHOLE_OUTPUTS, SUMS = 4096, 8
 # Kinds that pass, and fail under `strict`.
@@ -126,7 +128,7 @@ class Check:
         whole = n <= WHOLE_COLUMNS and n * m <= WHOLE_ELEMENTS
         if whole or self.settings.full:
             return columns
-        count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m))
+        count = max(16, min(SAMPLE_COLUMNS, WHOLE_ELEMENTS // m, SAMPLE_NUMBERS // n))
         some = torch.randperm(n, generator=self.generator)[: count // 2]
         start = int(torch.randint(n - count // 2, (), generator=self.generator))
         run = torch.arange(start, start + count // 2)  # where a shift shows

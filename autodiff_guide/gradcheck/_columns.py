@@ -123,6 +123,14 @@ def move_columns(
     Only the tensor that holds the element is batched; the others are shared.
     """
     H, C, m = len(steps), len(columns), problem.output_size
+    if H > 1 and problem.rows_at_once(problem.n) < 2 * H:
+        alone = [move_columns(problem, columns, [step], scale) for step in steps]
+        return Values(
+            plus=torch.cat([values.plus for values in alone]),
+            minus=torch.cat([values.minus for values in alone]),
+            ahead=torch.cat([values.ahead for values in alone]),
+            behind=torch.cat([values.behind for values in alone]),
+        )
     plus, minus = problem.x.new_empty(2, H, C, m).unbind()
     ahead, behind = problem.x.new_empty(2, H, C, 1).unbind()
     sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)[:, None]
@@ -232,7 +240,9 @@ def _judge(
     own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
     is_small = (own < base.scale)[evidence.columns]
     coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
-    room = max(1, problem.rows_at_once(0) // 4)
+    room = max(
+        1, min(problem.rows_at_once(0) // 4, 4 * problem.rows_at_once(problem.n))
+    )
     for block in order.split(room) if len(order) else ():
         found = _climb(problem, base, evidence, block, coarse, base.scale, accepted)
         found.enter(evidence, evidence.status[block] == Status.UNRESOLVED)

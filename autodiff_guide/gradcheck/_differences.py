@@ -75,9 +75,13 @@ def _kept(x: Tensor, moves: Tensor) -> Tensor:
 
 def moved(problem: Map, *moves: Tensor) -> list[Tensor]:
     """Return f(x + move) for each row of each of `moves`, as tensors (K, m)."""
-    points = problem.x + torch.cat(moves)
-    y = torch.stack([problem.plain_value(problem.place(x)) for x in points.unbind()])
-    return list(y.split_with_sizes([len(move) for move in moves]))
+    x, found = problem.x, []
+    for some in moves:
+        y = x.new_empty(len(some), problem.output_size)
+        for k, move in enumerate(some.unbind()):
+            y[k] = problem.plain_value(problem.place(x + move))
+        found.append(y)
+    return found
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
