@@ -66,7 +66,8 @@ def outcome(call: Callable[[], Any]) -> tuple[Line, Exception | None]:
 
 
 def _first(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
+    """Return the first lines of a message: one sentence may be wrapped over two."""
+    return " ".join(str(error).strip().splitlines()[:3])[:300]
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:
