@@ -20,7 +20,7 @@ Function = Callable[..., object]
 Graph = tuple[list[Tensor], list[Tensor]]
 
 # Evaluations of one batch at most, and numbers that their points and values may hold.
-BATCH, BATCH_NUMBERS = 256, 2**20
+BATCH, BATCH_NUMBERS = 256, 2**19
 # A vmapped row may differ from plain evaluation by this many roundings, because the
 # batched kernel adds in another order.
 BATCH_ROUNDINGS = 1e3
