@@ -96,7 +96,7 @@ for K in range(1, most + 1):
             markersize=5,
             label=f"K = {K}" if name == "two equal" else None,
         )
-ax.plot(ratios, of_signs["two equal"], "k:", label="two, signs only")
+ax.plot(ratios, of_signs["two equal"], "C3:", label="two, signs only")
 ax.set(
     xlabel="t: error bar over largest wrong element",
     ylabel="share of wrong gradients missed",
