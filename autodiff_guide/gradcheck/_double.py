@@ -20,7 +20,7 @@ CASTS: Mapping[Callable[..., Tensor], torch.dtype] = {
     torch.Tensor.float: torch.float32,
     torch.Tensor.half: torch.float16,
     torch.Tensor.bfloat16: torch.bfloat16,
-    torch.Tensor.cfloat: torch.complex64,  # type: ignore[attr-defined]
+    torch.Tensor.cfloat: torch.complex64,  # type: ignore[attr-defined]  # no type there
     torch.Tensor.chalf: torch.complex32,
 }
 
