@@ -106,3 +106,12 @@ def test_resolution_is_that_of_double(dtype):
     assert resolution < 1e-6
     assert check(resolution / 4)
     assert not check(4 * resolution)
+
+
+def test_numbers_made_of_integers_are_widened_too():
+    def rotated(x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            angle = 10.0 ** -torch.arange(3)
+            return torch.outer(x, x) @ angle.cos().to(x)
+
+    assert check_gradient(rotated, torch.linspace(0.2, 1.2, 3))

@@ -67,7 +67,8 @@ class InDouble(TorchFunctionMode):
         result = func(*self.wide(args), **{k: self.wide(v) for k, v in kwargs.items()})
         if not isinstance(result, Tensor) or result.dtype not in WIDER:
             return result
-        if self.strict and any(isinstance(x, Tensor) for x in args):
+        # Of integers, torch makes numbers of its default precision.
+        if self.strict and any(_is_wide(x) for x in args):
             raise NarrowError(f"it computes in {result.dtype} whatever it is given")
         return result if self.casts else self.wide(result)
 
@@ -91,6 +92,11 @@ class InDouble(TorchFunctionMode):
         self.widened = True
         self.seen.add(dtype)
         return WIDER[dtype]
+
+
+def _is_wide(x: Any) -> bool:
+    """Return whether `x` is a tensor of numbers with a fraction."""
+    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 
 def _writes(func: Any, args: Any, kwargs: Any) -> bool:
