@@ -50,8 +50,7 @@ def run(pytester):
     )
 
     def run(*options):
-        plugin = ("-p", "autodiff_guide.pytest_plugin", "-p", "no:cacheprovider")
-        return pytester.runpytest(*plugin, *options)
+        return pytester.runpytest("-p", "no:cacheprovider", *options)
 
     return run
 
@@ -89,7 +88,6 @@ def test_compares(run):
 
 
 def test_workers_hand_over_their_record(run):
-    pytest.importorskip("xdist")
     result = run("--autodiff-guide-gradcheck", "-n", "2")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["8 calls in *"])
