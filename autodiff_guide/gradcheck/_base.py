@@ -18,6 +18,8 @@ from autodiff_guide.gradcheck._map import Graph, Map, largest, same
 JITTER = 1e4
 # In 16 bits too, they differ by less than this share.
 LARGEST_JITTER = 1e-2
+# Evaluations of a function that draws random numbers, until two differ.
+REPEATS = 64
 # What cancels in one element of an output is as large as what does not in others: no
 # rounding is less than this share of theirs.
 LEAST_NOISE = 1e-6
@@ -55,8 +57,6 @@ class Base:
         Which outputs are checked: usable and attached ones; None if all are.
     scale : Tensor
         What steps are relative to, shape (n,).
-    graph : tuple
-        Leaves and outputs, for vector-Jacobian products.
     remarks : list of (kind, sentence)
         What a passing check should still mention.
     """
@@ -67,12 +67,11 @@ class Base:
     attached: Tensor | None
     checked: Tensor | None
     scale: Tensor
-    graph: Graph
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
 def examine(problem: Map) -> Base:
-    """Evaluate f again; conclude at once if it is no function of its inputs."""
+    """Return what the first evaluation tells; conclude if there is nothing to check."""
     if problem.overwritten:
         raise ConclusionError(
             "fail",
@@ -81,23 +80,22 @@ def examine(problem: Map) -> Base:
             "and the tensors saved for the backward, see other values; work on a copy "
             "(x.clone())",
         )
-    graph = problem.graph()
-    again = problem.flattened(graph[1])
-    jitter = 0.0
-    if not same(problem.first, again):
-        jitter = _jitter(problem, graph[1], again)
     value, m = problem.first, problem.output_size
     noise = problem.eps * value.abs()
     for _, first, last in problem.blocks():
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
-    noise += jitter
     if problem.movable is not None and not bool(problem.movable.any()):
         raise ConclusionError(
             "inconclusive",
             ("nonfinite",),
             "every input element is NaN or inf; there is no step to take",
         )
+    for _ in range(REPEATS if problem.random else 0):
+        again = problem.flattened(problem.graph()[1])
+        _require_equal(problem, value, again)
+        if not problem.random:  # it seeds itself
+            break
     usable = torch.isfinite(value)
     bad = m - int(usable.sum())
     if m and bad == m:
@@ -113,44 +111,57 @@ def examine(problem: Map) -> Base:
         remarks.append(("nonfinite", sentence))
     attached = None
     checked = usable if bad else None
-    if len({y.requires_grad for y in graph[1]}) > 1:
+    outputs = problem.base_graph[1]
+    if len({y.requires_grad for y in outputs}) > 1:
         attached = torch.cat(
-            [usable.new_full((y.numel(),), y.requires_grad) for y in graph[1]]
+            [usable.new_full((y.numel(),), y.requires_grad) for y in outputs]
         )
         checked = usable & attached
-    scale = scales(problem)
-    return Base(value, noise, usable, attached, checked, scale, graph, remarks)
+    return Base(value, noise, usable, attached, checked, scales(problem), remarks)
 
 
-def _jitter(problem: Map, outputs: list[Tensor], again: Tensor) -> float:
-    """Return how much two plain evaluations differ; conclude if it is too much."""
-    value = problem.first
-    plain = problem.value([x.clone() for x in problem.points])
-    difference = _apart(plain, value)
-    size = largest(value)
-    jitter = min(JITTER * problem.eps, LARGEST_JITTER)
-    if difference > jitter * (size or 1.0):
-        raise ConclusionError(
-            "fail",
-            ("nondeterministic",),
-            f"two evaluations at the same input differ by {difference:.3g}: the "
-            "forward is not deterministic (dropout, sampling, a hidden state); fix "
-            "the randomness, for example with module.eval()",
-        )
-    if _apart(again, value) > 10 * jitter * size:
-        if not problem.needs_grad:
-            with torch.enable_grad():
-                bare = problem.outputs(*[x.clone() for x in problem.points])
-            if _apart(problem.flattened(bare), again) > 10 * jitter * size:
-                problem.look_at_requires_grad(outputs)
-                return 0.0
+def repeat_value(problem: Map, base: Base) -> bool:
+    """Evaluate f again at the point; return whether what is known of it changes.
+
+    Conclude if two values differ by more than rounding. Without gradients `fn` may be
+    another function, if it looks at ``requires_grad``: then they are asked for.
+    """
+    again = problem.flattened(problem.graph()[1])
+    plain = problem.value(problem.place(problem.x.clone()))
+    _require_equal(problem, base.value, again)
+    bound = 10 * _jitter(problem, base.value)
+    if _apart(plain, base.value) > bound and not problem.needs_grad:
+        _require_equal(problem, plain, problem.value(problem.place(problem.x.clone())))
+        with torch.enable_grad():
+            bare = problem.outputs(*problem.place(problem.x.clone()))
+        problem.needs_grad = _apart(problem.flattened(bare), base.value) > bound
+        if problem.needs_grad:
+            return True
         raise ConclusionError(
             "fail",
             ("nondeterministic", "mismatch"),
             "the function returns one value in grad mode and another under no_grad: "
             "the gradient belongs to another function than the value",
         )
-    return difference
+    apart = max(_apart(again, base.value), _apart(plain, base.value))
+    base.noise += apart
+    return apart > 0
+
+
+def _require_equal(problem: Map, value: Tensor, again: Tensor) -> None:
+    if _apart(again, value) > _jitter(problem, value):
+        raise ConclusionError(
+            "fail",
+            ("nondeterministic",),
+            f"two evaluations at the same input differ by {_apart(again, value):.3g}: "
+            "the forward is not deterministic (dropout, sampling, a hidden state); fix "
+            "the randomness, for example with module.eval()",
+        )
+
+
+def _jitter(problem: Map, value: Tensor) -> float:
+    """Return how far apart two values of a deterministic function may be."""
+    return min(JITTER * problem.eps, LARGEST_JITTER) * (largest(value) or 1.0)
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
@@ -185,21 +196,23 @@ def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
     size = largest(weights.abs() @ A.abs())
     # Terms of the backward that cancel are as large as the output.
     size += JITTER * problem.eps * largest(v) * largest(base.value / base.scale.amax())
-    found = problem.pullback(base.graph, v, strided=True)
+    found = problem.pullback(v, strided=True)
     if _differ(found, expected, 10 * JITTER * problem.eps * size):
-        again = problem.pullback(base.graph, V[:1])
+        again = problem.pullback(V[:1])
         _require_same(problem, A[:1], again, "backward-nondeterministic", RANDOM)
-        plain = problem.pullback(base.graph, v)
+        plain = problem.pullback(v)
         sentence = STRIDES.format("grad_output")
         _require_same(problem, plain, found, "mismatch", sentence)
         if _differ(found, expected, NOT_NEARLY * size):
             raise ConclusionError("fail", ("not-linear",), NOT_LINEAR)
-    if any(isinstance(node, BackwardCFunction) for node in nodes(base.graph[1])):
+    if any(
+        isinstance(node, BackwardCFunction) for node in nodes(problem.base_graph[1])
+    ):
         try:
             graph = problem.graph(strided=True)
         except RuntimeError:  # x.view() of what is not contiguous
             return
-        third = problem.pullback(graph, V[:1])
+        third = problem.pullback(V[:1], graph=graph)
         sentence = STRIDES.format("its inputs")
         _require_same(problem, A[:1], third, "mismatch", sentence)
 
@@ -218,7 +231,7 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     A loss of one output only passes no gradient for the others. That must equal passing
     zeros.
     """
-    attached = [k for k, y in enumerate(base.graph[1]) if y.requires_grad]
+    attached = [k for k, y in enumerate(problem.base_graph[1]) if y.requires_grad]
     if len(attached) < 2:
         return
     v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
@@ -226,11 +239,11 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     alone = {}
     for k in attached:
         try:
-            alone[k] = problem.pullback(base.graph, v, only=k)
+            alone[k] = problem.pullback(v, only=k)
         except ConclusionError as end:
             sentence = f"where only output {k} is used, {end.sentence}"
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
-    together = problem.pullback(base.graph, v)
+    together = problem.pullback(v)
     share = max(SAME_GRADIENT, 100 * problem.eps)
     parts = torch.cat(list(alone.values()))
     size = sum(map(largest, alone.values()))
@@ -240,7 +253,7 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
         zeros = torch.zeros_like(v)
         zeros[:, first:last] = v[:, first:last]
         if k in alone:
-            other = problem.pullback(base.graph, zeros)
+            other = problem.pullback(zeros)
             if _differ(alone[k], other, share * largest(other)):
                 break
     raise ConclusionError(

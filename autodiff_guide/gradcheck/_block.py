@@ -221,7 +221,7 @@ def blocks(
                         *(("output", shape) for shape in user.output_shapes),
                     ],
                     is_complex=compared.is_complex[i],
-                    attached=base.graph[1][o].requires_grad,
+                    attached=compared.base_graph[1][o].requires_grad,
                 )
             )
     return sorted(found, key=lambda b: -float(b.wrong.double().mean()))

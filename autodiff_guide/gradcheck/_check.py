@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, Tolerance, examine, outputs_alone
+from autodiff_guide.gradcheck._base import (
+    Base,
+    Tolerance,
+    examine,
+    outputs_alone,
+    repeat_value,
+)
 from autodiff_guide.gradcheck._columns import (
     Evidence,
     Status,
@@ -91,13 +97,19 @@ class Check:
             empty = "inputs" if problem.n == 0 else "outputs"
             sentence = f"the {empty} have no elements: {NOTHING}"
             return self._passed([("vacuous", sentence)])
-        accepted = settings.accepted
-        seen = screen(problem, base, settings.probes, accepted, self.generator)
-        self.screen = seen
+        seen = self._screened(base)
+        if (seen.suspicious or settings.full) and repeat_value(problem, base):
+            seen = self._screened(base)
         outputs_alone(problem, base, self.generator)
         if not (seen.suspicious or settings.full):
             return self._passed(self._remarks(seen, base))
         return self._by_column(seen, base)
+
+    def _screened(self, base: Base) -> Screen:
+        settings = self.settings
+        given = settings.probes, settings.accepted, self.generator
+        self.screen = screen(self.problem, base, *given)
+        return self.screen
 
     # ------------------------------------------------- when the screen is not enough
 
@@ -181,7 +193,7 @@ class Check:
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))
         if seen.vacuous:
-            if not any(y.grad_fn is not None for y in base.graph[1]):
+            if not any(y.grad_fn is not None for y in problem.base_graph[1]):
                 remarks.append(("no-dependence", NO_DEPENDENCE.format("any input")))
             remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
         elif seen.silent:

@@ -166,7 +166,7 @@ def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
     for rows in every.split(problem.rows_at_once(problem.n)):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
-        yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
+        yours[:, rows] = problem.pullback(unit)[:, columns].T
     return yours
 
 
@@ -396,7 +396,7 @@ def _bisect(
     V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
     if base.checked is not None:
         V = V.where(base.checked, 0.0)
-    A = problem.pullback(base.graph, V)
+    A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]
 
     def suspicious(some: Tensor) -> bool:

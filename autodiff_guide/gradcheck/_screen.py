@@ -116,7 +116,7 @@ def screen(
     V = _cotangents(error + 1e-12 * steepest, probes, generator)
     if checked is not None:
         V, error = V.where(checked, 0.0), error.where(checked, 0.0)
-    A = problem.pullback(base.graph, V)
+    A = problem.pullback(V)
     repeat_pullback(problem, base, V, A)
     result = Screen(A, A, A, V, A)
     # At a kink the bend is there, and not one step further on.
