@@ -94,7 +94,8 @@ def test_what_torch_finds_is_found(bug):
     found = outcome(gradcheck, bug.fn, inputs)
     torchs = outcome(torchs_gradcheck, bug.fn, inputs)
     if bug.name != SEEN_BY_OURS_ONLY:
-        assert found == torchs
+        # Of one that overwrites its input torch says so by a plain RuntimeError.
+        assert found == torchs or (torchs is RuntimeError and found is GradcheckError)
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.name)

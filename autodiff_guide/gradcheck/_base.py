@@ -12,7 +12,7 @@ from torch.autograd.function import BackwardCFunction
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._differences import scales
-from autodiff_guide.gradcheck._map import Graph, Map, largest, same
+from autodiff_guide.gradcheck._map import Map, largest
 
 # Two evaluations at one point may differ by this many roundings (threads, atomics).
 JITTER = 1e4

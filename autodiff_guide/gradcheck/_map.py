@@ -71,7 +71,7 @@ class Map:
         self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.widened = self.refused = False
-        self.needs_grad = self.works_plainly = self.random = False
+        self.needs_grad = self.works_plainly = self.random = self.sparse = False
         self.narrow: set[torch.dtype] = set()
         self._watch: InDouble | None = None
         self.eps = 0.0
@@ -201,6 +201,7 @@ class Map:
         kept = real_outputs(result)
         if not self.output_shapes:
             self.output_shapes = [tuple(y.shape) for y in kept]
+            self.sparse = any(map(_is_sparse, _several(result)))
         return kept
 
     def value(self, reals: Sequence[Tensor]) -> Tensor:
@@ -229,7 +230,7 @@ class Map:
 
     def values(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         """Return f at B points, shape (B, m); only the tensor `moved` has rows."""
-        if self.vectorised and not self.needs_grad:
+        if self.vectorised:
             try:
                 return self._vmapped(batch, moved)
             except Exception:  # whatever vmap cannot do, a loop can
@@ -248,10 +249,12 @@ class Map:
             return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
 
         dims = tuple(0 if p == moved else None for p in range(len(batch)))
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.set_grad_enabled(self.needs_grad), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if self.needs_grad:
+                batch = self._leaves(batch)
             y = torch.func.vmap(joined, in_dims=dims)(*batch)
-        y = y.to(self.device)
+        y = y.detach().to(self.device)
         self.evaluations += len(y)
         if not self.verified:
             self._verify(y[-1], self._row(batch, moved, -1))
@@ -313,10 +316,9 @@ class Map:
                     return self._pulled(graph, cotangents, batched=True)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
-        rows = []
+        given = {"strided": strided, "only": only}
         try:
-            for v in cotangents.split(1):
-                rows.append(self._pulled(graph, v, strided=strided, only=only))
+            rows = [self._pulled(graph, v, **given) for v in cotangents.split(1)]
         except Exception as error:
             raise _backward_failed(error) from error
         return torch.cat(rows) if len(rows) > 1 else rows[0]
@@ -457,11 +459,18 @@ def _backward_failed(error: Exception) -> ConclusionError:
 
 def real_outputs(result: object) -> list[Tensor]:
     """Return the outputs that have derivatives, as real dense tensors."""
-    candidates = result if isinstance(result, tuple | list) else (result,)
-    kept = [y for y in candidates if isinstance(y, Tensor) and _has_derivative(y)]
+    kept = [y for y in _several(result) if isinstance(y, Tensor) and _has_derivative(y)]
     if not kept:
         raise UnusableOutputError(_explain_output(result))
     return [_as_real(_dense(y)) for y in kept]
+
+
+def _several(result: object) -> Sequence[object]:
+    return result if isinstance(result, tuple | list) else (result,)
+
+
+def _is_sparse(x: object) -> bool:
+    return isinstance(x, Tensor) and x.layout != torch.strided
 
 
 def _own(x: object) -> object:
