@@ -36,6 +36,8 @@ BARS = 6
 MARGIN = 4
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
+# A bend that changes by less than this share from one step to the next is no kink.
+STEADY = 0.01
 # Where a function refuses the first steps, they are made shorter by this factor.
 SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
@@ -154,6 +156,9 @@ def screen(
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
     tells = (steepest > 0) | (truncation > rounding).any(0)
+    # At an extremum the slope is as small as its error, and the bend is steady.
+    steady = ((next_bend - bend).abs() < STEADY * bent).all(0)
+    tells &= ~(steady & (steepest < BARS * error))
     unresolved = newly_bad or bool(((error > enough) & tells).any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
