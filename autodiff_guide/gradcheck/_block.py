@@ -184,7 +184,7 @@ def blocks(
     every, yours = evidence.columns, evidence.yours
     if len(every) < compared.n <= EVERY / compared.output_size and compared is user:
         every = torch.arange(compared.n, device=every.device)
-        yours = jacobian_columns(compared, base, every)
+        yours = jacobian_columns(compared, every)
     found = []
     for o, first, last in compared.blocks():
         for i, point in enumerate(compared.points):
