@@ -207,19 +207,18 @@ def run_check(
     gradient: Function | None = None,
 ) -> GradientReport:
     """Check autograd's gradient by the inputs `chosen`, named, then the one by hand."""
-    for i, name in chosen.items():
-        if not has_derivative(inputs[i]):
-            raise TypeError(
-                f"{name}: expected a floating-point or complex tensor, got "
-                f"{_describe(inputs[i])}; only those have derivatives"
-            )
+    moved = [inputs[i] for i in chosen]
+    if not moved or not all(map(has_derivative, moved)):
+        got = [getattr(x, "dtype", type(x).__name__) for x in moved or inputs]
+        raise TypeError(
+            f"{', '.join(chosen.values()) or 'inputs'}: expected floating-point or "
+            f"complex tensors, got {', '.join(map(str, got)) or 'no input'}; pass "
+            "tensors one by one, for example x.double()"
+        )
+    if settings.order == 2 and gradient is not None:
+        raise ValueError("gradient: expected None with order=2; order=1 checks yours")
     with undisturbed(inputs):
         if settings.order == 2:
-            if gradient is not None:
-                raise ValueError(
-                    "gradient: expected None with order=2, which checks that of "
-                    "autograd's gradient; check yours with order=1"
-                )
             fn, inputs, chosen = second_derivative(fn, inputs, chosen, settings.seed)
         wrt, names = list(chosen), list(chosen.values())
         problem = Map(fn, inputs, wrt)
@@ -244,10 +243,7 @@ def run_check(
 def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
     """Leave the global generators alone, and inference mode."""
     cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
-    with (
-        torch.random.fork_rng(devices=sorted(cuda)),
-        torch.inference_mode(mode=False),
-    ):
+    with torch.random.fork_rng(devices=cuda), torch.inference_mode(mode=False):
         yield
 
 
@@ -278,12 +274,6 @@ def _positions(inputs: Sequence[Any], wrt: int | Sequence[int] | None) -> list[i
     """Return the positions of the inputs to differentiate."""
     if wrt is None:
         able = [i for i, x in enumerate(inputs) if has_derivative(x)]
-        if not able:
-            got = ", ".join(map(_describe, inputs)) or "no input"
-            raise TypeError(
-                "inputs: expected at least one floating-point or complex tensor, got "
-                f"{got}; pass tensors one by one, for example x.double()"
-            )
         return [i for i in able if inputs[i].requires_grad] or able
     asked = (wrt,) if isinstance(wrt, int) else wrt
     try:
@@ -296,7 +286,3 @@ def _positions(inputs: Sequence[Any], wrt: int | Sequence[int] | None) -> list[i
             f"got {wrt!r}; wrt=0 is the first input"
         )
     return positions
-
-
-def _describe(x: object) -> str:
-    return f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__

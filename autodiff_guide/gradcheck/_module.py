@@ -19,12 +19,16 @@ from autodiff_guide.gradcheck._check import Settings
 from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
 
-# Layers that are random in training mode, with the share `p` or `dropout`.
-RANDOM = (
-    nn.modules.dropout._DropoutNd,
-    nn.RReLU,
-    nn.RNNBase,
-    nn.MultiheadAttention,
+# Layers that are random in training mode, and those that take means of the batch.
+RANDOM = nn.modules.dropout._DropoutNd, nn.RReLU, nn.RNNBase, nn.MultiheadAttention
+NORMS = nn.modules.batchnorm._BatchNorm
+NO_DERIVATIVE = (
+    "{}: random in training mode, so no two evaluations agree and there is no "
+    "derivative to check; call module.eval(), or set p to 0"
+)
+OF_THE_BATCH = (
+    "{}: batch-norm in training mode was checked with the statistics of this batch; "
+    "module.eval() checks the stored ones"
 )
 
 
@@ -112,19 +116,16 @@ def check_module(
     names = list(parameters)
     for k, name in enumerate(input_names(module, len(arguments))):
         names.append(f"input {k}" if name in parameters else name)
-    ranges = {
-        "parameters": range(first),
-        "inputs": range(first, last),
-        "both": range(last),
-    }
+    ranges = {"parameters": (0, first), "inputs": (first, last), "both": (0, last)}
     if wrt not in ranges:
         raise ValueError(f"wrt: expected one of {', '.join(ranges)}, got {wrt!r}")
-    chosen = {k: names[k] for k in ranges[wrt] if has_derivative(point[k])}
-    if not chosen:
+    able = [k for k in range(*ranges[wrt]) if has_derivative(point[k])]
+    if not able:
         raise ValueError(
             f"wrt: the module has no {wrt} to differentiate by; parameters must "
             "require a gradient, inputs must be floating-point tensors"
         )
+    chosen = {k: names[k] for k in able}
     report = run_check(run, point, chosen, Settings.of(options))
     return _name_layers(report, module)
 
@@ -132,22 +133,13 @@ def check_module(
 def _name_layers(report: GradientReport, module: nn.Module) -> GradientReport:
     """Add to a report which layers are random, or use the statistics of the batch."""
     training = {k or "the module": x for k, x in module.named_modules() if x.training}
-    random = [k for k, layer in training.items() if _is_random(layer)]
+    random = ", ".join(name for name, layer in training.items() if _is_random(layer))
     if "nondeterministic" in report.kinds and random:
-        sentence = (
-            f"{', '.join(random)}: random in training mode, so no two evaluations "
-            "agree and there is no derivative to check; call module.eval(), or set p "
-            "to 0"
-        )
-        report = replace(report, sentence=sentence)
-    batch_norm = nn.modules.batchnorm._BatchNorm
-    norms = [k for k, layer in training.items() if isinstance(layer, batch_norm)]
+        report = replace(report, sentence=NO_DERIVATIVE.format(random))
+    norms = ", ".join(k for k, layer in training.items() if isinstance(layer, NORMS))
     if norms:
-        remark = (
-            f"{', '.join(norms)}: batch-norm in training mode was checked with the "
-            "statistics of this batch; module.eval() checks the stored ones"
-        )
-        report = replace(report, remarks=(*report.remarks, remark))
+        remarks = (*report.remarks, OF_THE_BATCH.format(norms))
+        report = replace(report, remarks=remarks)
     return report
 
 
