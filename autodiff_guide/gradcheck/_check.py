@@ -64,7 +64,7 @@ class Settings:
     seed: int = 0
     full: bool = False
     strict: bool = False
-    # Differences resolve no less than this of a slope.
+    # Slopes that differ by less than this of their value are taken for equal.
     rtol: float = 1e-7
     atol: float = 0.0
     order: int = 1
