@@ -201,7 +201,7 @@ def test_parameter_and_input_of_one_name():
         def forward(self, x):
             return x * self.x
 
-    report = check_module(Scale(), X, wrt="both")
+    report = check_module(Scale(), data=X, wrt="both")
     assert [row.name for row in report.inputs] == ["x", "input 0"]
 
 
@@ -215,7 +215,7 @@ def test_every_check_takes_the_settings():
     for report in (
         check_gradient(torch.sin, X, **SETTINGS),
         check_loss(loss, X, X.flip(0), **SETTINGS),
-        check_module(nn.Linear(3, 2), torch.rand(4, 3), **SETTINGS),
+        check_module(nn.Linear(3, 2), data=torch.rand(4, 3), **SETTINGS),
     ):
         assert report
         assert (report.probes, report.seed) == (7, 3)
@@ -223,18 +223,32 @@ def test_every_check_takes_the_settings():
     assert_gradient(torch.sin, X, **SETTINGS)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **options: check_gradient(torch.sin, X, **options),
+        lambda **options: check_loss(torch.sub, X, X, **options),
+        lambda **options: check_module(nn.ReLU(), data=X, wrt="inputs", **options),
+        lambda **options: assert_gradient(torch.sin, X, **options),
+    ],
+)
+def test_option_of_another_name(call):
+    with pytest.raises(TypeError, match=r"probs: .* check_gradient; it has probes, "):
+        call(probs=3)
+
+
 def test_strict_of_a_loss_and_of_a_module():
     hinge = nn.functional.relu
     assert check_loss(lambda p, t: hinge(p - t), KINK, 0 * KINK)
     assert not check_loss(lambda p, t: hinge(p - t), KINK, 0 * KINK, strict=True)
-    assert not check_module(nn.ReLU(), KINK, wrt="inputs", strict=True)
+    assert not check_module(nn.ReLU(), data=KINK, wrt="inputs", strict=True)
 
 
 @pytest.mark.parametrize(
     "call",
     [
         lambda: check_loss(torch.sub, X, X, probes=0),
-        lambda: check_module(nn.Linear(3, 2), X, probes=0),
+        lambda: check_module(nn.Linear(3, 2), data=X, probes=0),
     ],
 )
 def test_settings_out_of_range(call):

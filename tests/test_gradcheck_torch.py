@@ -407,6 +407,17 @@ def test_wrong_forward_mode_is_named():
     assert report.sentence.startswith("in forward mode (jvp), ")
 
 
+def test_wrong_forward_mode_of_very_many_outputs_is_named():
+    def spread(fn):
+        return lambda x: (fn(x)[:, None] * torch.arange(1.0, 1501.0)).flatten()
+
+    x = torch.rand(3)
+    assert check_gradient(spread(RIGHT_JVP), x, forward=True)
+    report = check_gradient(spread(WRONG_JVP), x, forward=True)
+    assert (report.verdict, report.kind) == ("fail", "factor")
+    assert report.inputs[0].dtype == "float32"
+
+
 def test_forward_mode_off_by_less_than_differences_resolve():
     slightly = custom(torch.sin, cos_times, lambda t, x: (1 + 1e-9) * t * x.cos())
     report = check_gradient(slightly, torch.rand(3).double(), forward=True)

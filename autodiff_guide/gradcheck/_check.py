@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,13 +64,41 @@ Remarks = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose."""
+    """The options of every check, as `check_gradient` describes them."""
 
-    probes: int
-    seed: int
-    full: bool
-    strict: bool
-    accepted: Tolerance
+    probes: int = 2
+    seed: int = 0
+    full: bool = False
+    strict: bool = False
+    # Slopes that differ by less than this of their value are taken for equal.
+    rtol: float = 1e-7
+    atol: float = 0.0
+    order: int = 1
+    forward: bool = False
+
+    def __post_init__(self) -> None:
+        if self.probes < 1:
+            raise ValueError(f"probes: expected at least 1, got {self.probes}")
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+        if self.order not in (1, 2):
+            raise ValueError(f"order: expected 1 or 2, got {self.order}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """Return what a user chose, if all of it are options."""
+        known = [field.name for field in fields(cls)]
+        for name in set(options).difference(known):
+            raise TypeError(
+                f"{name}: no option of check_gradient; it has {', '.join(known)}"
+            )
+        return cls(**options)
+
+    @property
+    def accepted(self) -> Tolerance:
+        """How far apart slopes may be."""
+        return Tolerance(self.rtol, self.atol)
 
 
 class Check:

@@ -129,7 +129,7 @@ class Map:
             leaves, outputs = self.base_graph = self.graph()
             self.first = self.flattened(outputs).clone()
         except RuntimeError:  # a leaf refuses what is done in place
-            leaves = self.place(self.x.clone())
+            leaves, self.base_graph = self.place(self.x.clone()), ([], [])
             self.first = self.value(leaves)
             if self._unchanged(leaves):
                 raise

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.overrides import is_tensor_like
 
-from autodiff_guide.gradcheck._api import PROBES, undisturbed
-from autodiff_guide.gradcheck._base import Tolerance
+from autodiff_guide.gradcheck._api import undisturbed
 from autodiff_guide.gradcheck._check import Check, Settings
 from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
 from autodiff_guide.gradcheck._modes import (
@@ -144,7 +143,7 @@ def gradcheck(
     known &= check_forward_ad >= check_batched_forward_grad
     if not (known and wrt and all(_is_plain(given[i]) for i in wrt)):
         return bool(torchs_gradcheck(func, inputs, **asked))
-    settings = Settings(PROBES, 0, False, False, Tolerance(rtol, atol))
+    settings = Settings(rtol=rtol, atol=atol)
     names = [f"input {i}" for i in wrt]
     by_forward = check_forward_ad
     try:
@@ -167,7 +166,7 @@ def gradcheck(
                     _check_undefined(leaves, differentiable(outputs))
                 by_forward = by_forward and not modes_agree(problem, settings)
             if by_forward:
-                report = check_forward(func, given, wrt, names, settings)
+                report = check_forward(Map(func, given, wrt), names, settings)
                 _require(report, nondet_tol)
             if check_forward_ad and check_undefined_grad:
                 _check_missing_tangents(func, given)
