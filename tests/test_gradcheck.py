@@ -318,7 +318,7 @@ def test_check_module_names_batch_norm():
         (torch.sin, ([1.0, 2.0],), {}, TypeError, "got list"),
         (torch.sin, ((X,),), {}, TypeError, "got tuple; pass tensors one by one"),
         (lambda x: None, (X,), {}, TypeError, "got NoneType"),
-        (lambda x: {"y": x}, (X,), {}, TypeError, "got a dict"),
+        (lambda x: {"y": x}, (X,), {}, TypeError, "got dict"),
         (lambda x: "y", (X,), {}, TypeError, "got str"),
         (lambda x: x > 0, (X,), {}, TypeError, "got a tensor of torch.bool"),
         (lambda x: (), (X,), {}, TypeError, "got tuple of"),

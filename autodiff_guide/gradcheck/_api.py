@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._modes import (
     add_forward_mode,
@@ -19,6 +19,7 @@ from autodiff_guide.gradcheck._modes import (
     with_gradient,
 )
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._settings import Settings
 
 
 def check_gradient(

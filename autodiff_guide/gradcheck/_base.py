@@ -30,13 +30,37 @@ SPAN = 2.0**12
 # A backward that is linear but for rounding in lower precision misses by less.
 NOT_NEARLY = 1e-2
 
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
-
-    rtol: float
-    atol: float
+OVERWRITTEN = (
+    "calling the function changes its own input in place, so later evaluations see "
+    "other values; work on a copy (x.clone())"
+)
+NO_STEP = "every input element is NaN or inf; there is no step to take"
+NO_SLOPE = "every output is NaN or inf at this point; there is no slope to check"
+RANDOM_VALUE = (
+    "two evaluations at the same input differ by {:.3g}: the forward is not "
+    "deterministic (dropout, sampling, a hidden state); fix the randomness, for "
+    "example with module.eval()"
+)
+ANOTHER_VALUE = (
+    "the function returns one value in grad mode and another under no_grad: the "
+    "gradient belongs to another function than the value"
+)
+RANDOM = (
+    "two backward passes with the same grad_output differ by {:.3g}: the backward "
+    "changes its saved tensors, keeps a state, or is random"
+)
+STRIDES = (
+    "the backward reads {} as if its elements lay side by side: with a tensor that is "
+    "not contiguous the gradient differs by {{:.3g}}; call .contiguous() first"
+)
+NOT_LINEAR = (
+    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
+    "is grad_output multiplied in? is it clipped?"
+)
+USED_ALONE = (
+    "the gradient changes when only output {} is used: passing no grad_output for the "
+    "others must equal passing zeros"
+)
 
 
 @dataclass(eq=False)
@@ -73,24 +97,14 @@ class Base:
 def examine(problem: Map) -> Base:
     """Return what the first evaluation tells; conclude if there is nothing to check."""
     if problem.overwritten:
-        raise ConclusionError(
-            "fail",
-            ("inplace",),
-            "calling the function changes its own input in place: later evaluations, "
-            "and the tensors saved for the backward, see other values; work on a copy "
-            "(x.clone())",
-        )
+        raise ConclusionError("fail", ("inplace",), OVERWRITTEN)
+    if problem.movable is not None and not bool(problem.movable.any()):
+        raise ConclusionError("inconclusive", ("nonfinite",), NO_STEP)
     value, m = problem.first, problem.output_size
     noise = problem.eps * value.abs()
     for _, first, last in problem.blocks():
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
-    if problem.movable is not None and not bool(problem.movable.any()):
-        raise ConclusionError(
-            "inconclusive",
-            ("nonfinite",),
-            "every input element is NaN or inf; there is no step to take",
-        )
     for _ in range(REPEATS if problem.random else 0):
         again = problem.flattened(problem.graph()[1])
         _require_equal(problem, value, again)
@@ -99,11 +113,7 @@ def examine(problem: Map) -> Base:
     usable = torch.isfinite(value)
     bad = m - int(usable.sum())
     if m and bad == m:
-        raise ConclusionError(
-            "inconclusive",
-            ("nonfinite",),
-            "every output is NaN or inf at this point; there is no slope to check",
-        )
+        raise ConclusionError("inconclusive", ("nonfinite",), NO_SLOPE)
     remarks = []
     if bad:
         noise = noise.where(usable, 0.0)
@@ -137,12 +147,8 @@ def repeat_value(problem: Map, base: Base) -> bool:
         problem.needs_grad = _apart(problem.flattened(bare), base.value) > bound
         if problem.needs_grad:
             return True
-        raise ConclusionError(
-            "fail",
-            ("nondeterministic", "mismatch"),
-            "the function returns one value in grad mode and another under no_grad: "
-            "the gradient belongs to another function than the value",
-        )
+        kinds = ("nondeterministic", "mismatch")
+        raise ConclusionError("fail", kinds, ANOTHER_VALUE)
     apart = max(_apart(again, base.value), _apart(plain, base.value))
     base.noise += apart
     return apart > 0
@@ -150,13 +156,8 @@ def repeat_value(problem: Map, base: Base) -> bool:
 
 def _require_equal(problem: Map, value: Tensor, again: Tensor) -> None:
     if _apart(again, value) > _jitter(problem, value):
-        raise ConclusionError(
-            "fail",
-            ("nondeterministic",),
-            f"two evaluations at the same input differ by {_apart(again, value):.3g}: "
-            "the forward is not deterministic (dropout, sampling, a hidden state); fix "
-            "the randomness, for example with module.eval()",
-        )
+        sentence = RANDOM_VALUE.format(_apart(again, value))
+        raise ConclusionError("fail", ("nondeterministic",), sentence)
 
 
 def _jitter(problem: Map, value: Tensor) -> float:
@@ -169,20 +170,6 @@ def _apart(a: Tensor, b: Tensor) -> float:
     if a.shape != b.shape or bool((torch.isfinite(a) != torch.isfinite(b)).any()):
         return math.inf
     return largest(a - b)
-
-
-RANDOM = (
-    "two backward passes with the same grad_output differ by {:.3g}: the backward "
-    "changes its saved tensors, keeps a state, or is random"
-)
-STRIDES = (
-    "the backward reads {} as if its elements lay side by side: with a tensor that is "
-    "not contiguous the gradient differs by {{:.3g}}; call .contiguous() first"
-)
-NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
-    "is grad_output multiplied in? is it clipped?"
-)
 
 
 def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
@@ -205,9 +192,7 @@ def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
         _require_same(problem, plain, found, "mismatch", sentence)
         if _differ(found, expected, NOT_NEARLY * size):
             raise ConclusionError("fail", ("not-linear",), NOT_LINEAR)
-    if any(
-        isinstance(node, BackwardCFunction) for node in nodes(problem.base_graph[1])
-    ):
+    if any(isinstance(x, BackwardCFunction) for x in _nodes(problem.base_graph[1])):
         try:
             graph = problem.graph(strided=True)
         except RuntimeError:  # x.view() of what is not contiguous
@@ -256,15 +241,10 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
             other = problem.pullback(zeros)
             if _differ(alone[k], other, share * largest(other)):
                 break
-    raise ConclusionError(
-        "fail",
-        ("mismatch",),
-        f"the gradient changes when only output {k} is used: passing no grad_output "
-        "for the others must equal passing zeros",
-    )
+    raise ConclusionError("fail", ("mismatch",), USED_ALONE.format(k))
 
 
-def nodes(outputs: list[Tensor]) -> Iterator[object]:
+def _nodes(outputs: list[Tensor]) -> Iterator[object]:
     """Yield every node of the graph behind some outputs."""
     waiting = [y.grad_fn for y in outputs]
     seen = set()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import (
     Base,
-    Tolerance,
     examine,
     outputs_alone,
     repeat_value,
@@ -46,6 +42,7 @@ from autodiff_guide.gradcheck._numbers import (
 )
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
+from autodiff_guide.gradcheck._settings import Settings
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
@@ -60,45 +57,6 @@ WHOLE_OUTPUTS, SUMS = 4096, 8
 STRICT = ("vacuous", "kink")
 
 Remarks = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of every check, as `check_gradient` describes them."""
-
-    probes: int = 2
-    seed: int = 0
-    full: bool = False
-    strict: bool = False
-    # Slopes that differ by less than this of their value are taken for equal.
-    rtol: float = 1e-7
-    atol: float = 0.0
-    order: int = 1
-    forward: bool = False
-
-    def __post_init__(self) -> None:
-        if self.probes < 1:
-            raise ValueError(f"probes: expected at least 1, got {self.probes}")
-        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name}: expected a number from 0 on, got {value}")
-        if self.order not in (1, 2):
-            raise ValueError(f"order: expected 1 or 2, got {self.order}")
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """Return what a user chose, if all of it are options."""
-        known = [field.name for field in fields(cls)]
-        for name in set(options).difference(known):
-            raise TypeError(
-                f"{name}: no option of check_gradient; it has {', '.join(known)}"
-            )
-        return cls(**options)
-
-    @property
-    def accepted(self) -> Tolerance:
-        """How far apart slopes may be."""
-        return Tolerance(self.rtol, self.atol)
 
 
 class Check:
@@ -136,15 +94,13 @@ class Check:
         return self._by_column(seen, base)
 
     def _screened(self, base: Base) -> Screen:
-        settings = self.settings
-        given = settings.probes, settings.accepted, self.generator
-        self.screen = screen(self.problem, base, *given)
+        self.screen = screen(self.problem, base, self.settings, self.generator)
         return self.screen
 
     # ------------------------------------------------- when the screen is not enough
 
     def _by_column(self, seen: Screen, base: Base) -> GradientReport:
-        problem, accepted = self.problem, self.settings.accepted
+        problem, accepted = self.problem, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         movable = torch.arange(problem.n, device=problem.device)
@@ -191,7 +147,7 @@ class Check:
         agrees = not bool((evidence.status != Status.AGREE).any())
         if not agrees or V.shape[1] != evidence.numeric.shape[1]:
             return
-        accepted = self.settings.accepted
+        accepted = self.settings
         expected = V @ evidence.yours.T
         share = 1e-6 + accepted.rtol
         slack = V.abs() @ (accepted.atol + share * evidence.yours.abs()).T
@@ -241,7 +197,7 @@ class Check:
         if evidence.count(Status.KINK):
             sentence = allowed_kink(self.compared, evidence, self.names)
             remarks.insert(0, ("kink", sentence))
-        off, accepted = largest_accepted(evidence), self.settings.accepted
+        off, accepted = largest_accepted(evidence), self.settings
         if off:
             sentence = ACCEPTED.format(off, accepted.rtol, accepted.atol)
             remarks.append(("agree", sentence))
@@ -299,7 +255,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, self.settings.accepted),
+            resolution=resolution(seen, evidence, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, Tolerance
+from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._differences import (
     extrapolated_limit,
     fine_ladder,
@@ -20,6 +20,7 @@ from autodiff_guide.gradcheck._differences import (
 )
 from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
+from autodiff_guide.gradcheck._settings import Settings
 
 # Error bars within which two slopes are equal.
 BARS = 5
@@ -75,9 +76,10 @@ class Evidence:
 
     def joined(self, other: Evidence) -> Evidence:
         """Return these columns and those of `other`."""
-        pairs = {k: (x, getattr(other, k)) for k, x in vars(self).items()}
-        del pairs["kink"]
-        return Evidence(**{k: torch.cat(two) for k, two in pairs.items()})
+        names = ("columns", "yours", "numeric", "bar", "rounding", "status")
+        both = [torch.cat([getattr(self, k), getattr(other, k)]) for k in names]
+        columns, yours, numeric, bar, rounding, status = both
+        return Evidence(columns, yours, numeric, bar, rounding, status, self.kink)
 
     @property
     def failed(self) -> bool:
@@ -159,7 +161,7 @@ def jacobian_columns(problem: Map, columns: Tensor) -> Tensor:
     return yours
 
 
-def compare(problem: Map, base: Base, columns: Tensor, accepted: Tolerance) -> Evidence:
+def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Evidence:
     """Compare whole columns: two steps for all, a ladder for the doubtful ones.
 
     The worst climb first, until some have failed. Those still in doubt get two more
@@ -193,7 +195,7 @@ def search(
     problem: Map,
     base: Base,
     columns: Tensor,
-    accepted: Tolerance,
+    accepted: Settings,
     generator: torch.Generator,
 ) -> Evidence:
     """Compare a sample of columns, and those that bisection finds if it is right."""
@@ -208,7 +210,7 @@ def search(
 
 
 def _first_look(
-    problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Tolerance
+    problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Settings
 ) -> tuple[Evidence, Tensor]:
     """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
     h = first_step(problem.eps)
@@ -240,7 +242,7 @@ class Climb(NamedTuple):
     problem: Map
     base: Base
     evidence: Evidence
-    accepted: Tolerance
+    accepted: Settings
 
     def doubtful(self, block: Tensor) -> Tensor:
         """Return which columns of a block hold what is wrong or not known."""
@@ -343,7 +345,7 @@ def _known(x: Tensor) -> Tensor:
 
 
 def _bisect(
-    problem: Map, base: Base, accepted: Tolerance, generator: torch.Generator
+    problem: Map, base: Base, accepted: Settings, generator: torch.Generator
 ) -> list[int]:
     """Return some wrong elements of a large input, halving where they may be.
 

@@ -316,9 +316,11 @@ class Map:
                     return self._pulled(graph, cotangents, batched=True)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
-        given = {"strided": strided, "only": only}
         try:
-            rows = [self._pulled(graph, v, **given) for v in cotangents.split(1)]
+            rows = [
+                self._pulled(graph, v, strided=strided, only=only)
+                for v in cotangents.split(1)
+            ]
         except Exception as error:
             raise _backward_failed(error) from error
         return torch.cat(rows) if len(rows) > 1 else rows[0]
@@ -435,11 +437,7 @@ def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
 
 def unravel(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
     """Return the index of the `flat`-th element of a tensor of `shape`."""
-    index = []
-    for size in reversed(shape):
-        flat, here = divmod(flat, size)
-        index.append(here)
-    return tuple(reversed(index))
+    return tuple(map(int, torch.unravel_index(torch.tensor(flat), shape)))
 
 
 def _backward_failed(error: Exception) -> ConclusionError:
@@ -495,12 +493,9 @@ def _as_real(x: Tensor) -> Tensor:
 
 
 def _explain_output(result: object) -> str:
+    got = type(result).__name__
     if isinstance(result, Tensor):
         got = f"a tensor of {result.dtype}"
-    elif isinstance(result, dict):
-        got = "a dict; return a tuple of its values"
     elif isinstance(result, tuple | list):
-        got = f"{type(result).__name__} of {[type(y).__name__ for y in result]}"
-    else:
-        got = type(result).__name__
+        got = f"{got} of {[type(y).__name__ for y in result]}"
     return f"fn: expected a floating-point tensor, or a tuple of them, back; got {got}"

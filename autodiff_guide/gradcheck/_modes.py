@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import random_lengths
+from autodiff_guide.gradcheck._settings import Settings
 
 # Forward and backward mode may differ by this many roundings.
 ROUNDINGS = 1e3

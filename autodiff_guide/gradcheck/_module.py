@@ -15,9 +15,9 @@ from autodiff_guide.gradcheck._api import (
     require_function,
     run_check,
 )
-from autodiff_guide.gradcheck._check import Settings
 from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._settings import Settings
 
 # Layers that are random in training mode, and those that take means of the batch.
 RANDOM = nn.modules.dropout._DropoutNd, nn.RReLU, nn.RNNBase, nn.MultiheadAttention

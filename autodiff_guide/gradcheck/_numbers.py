@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import torch
 
-from autodiff_guide.gradcheck._base import Tolerance
 from autodiff_guide.gradcheck._block import judged
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._report import Comparison, InputRow, Worst
 from autodiff_guide.gradcheck._screen import Screen
+from autodiff_guide.gradcheck._settings import Settings
 
 # A difference of this many error bars is enough to be wrong.
 ENOUGH = 5
@@ -25,7 +25,7 @@ FOUND = {
 
 
 def resolution(
-    seen: Screen | None, evidence: Evidence | None, accepted: Tolerance
+    seen: Screen | None, evidence: Evidence | None, accepted: Settings
 ) -> float:
     """Return the relative error from which on a typical slope counts as wrong."""
     if seen is None:

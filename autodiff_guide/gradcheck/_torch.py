@@ -12,7 +12,7 @@ from torch.autograd.gradcheck import GradcheckError
 from torch.overrides import is_tensor_like
 
 from autodiff_guide.gradcheck._api import undisturbed
-from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
 from autodiff_guide.gradcheck._modes import (
     check_forward,
@@ -23,6 +23,7 @@ from autodiff_guide.gradcheck._modes import (
     tracked,
 )
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._settings import Settings
 
 # The module, which the function of its name hides.
 TORCHS: Any = import_module("torch.autograd.gradcheck")
@@ -158,12 +159,13 @@ def gradcheck(
                 if not NOTHING_SEEN.isdisjoint(report.kinds):
                     outputs = differentiable(func(*given))
                     _require_arrival(outputs, [given[i] for i in wrt])
-                leaves, outputs = problem.base_graph
+                leaves, found = problem.base_graph
+                outputs = differentiable(found)
                 if check_batched_grad:
-                    for k, y in enumerate(differentiable(outputs)):
+                    for k, y in enumerate(outputs):
                         TORCHS._test_batched_grad(tuple(leaves), y, k)
                 if check_undefined_grad:
-                    _check_undefined(leaves, differentiable(outputs))
+                    _check_undefined(leaves, outputs)
                 by_forward = by_forward and not modes_agree(problem, settings)
             if by_forward:
                 report = check_forward(Map(func, given, wrt), names, settings)
@@ -291,7 +293,7 @@ def _check_undefined(leaves: Sequence[Tensor], outputs: Sequence[Tensor]) -> Non
 
     That some have none is a part of `Check`; here all have none.
     """
-    undefined = torch._C._functions.UndefinedGrad()
+    undefined: Any = torch._C._functions.UndefinedGrad()
     bare = [undefined(y) for y in outputs]
     zeros = [torch.zeros_like(y) for y in outputs]
     try:
