@@ -325,7 +325,7 @@ def test_the_gradient_by_hand_has_the_derivative_it_should():
 
 LOGITS = torch.zeros(2, 3)
 BAD = [
-    ("mse_loss", (LOGITS, torch.zeros(2)), ValueError, r"target: expected shape \(2, 3"),
+    ("mse_loss", (LOGITS, torch.zeros(2)), ValueError, r"target: expected shape \(2"),
     ("mse_loss", ([0.0], torch.zeros(1)), TypeError, "output: expected a torch.Tensor"),
     ("mse_loss", (torch.zeros(1), 0.0), TypeError, "target: expected a torch.Tensor"),
     ("mse_loss", (torch.tensor([1]), LOGITS), TypeError, "floating-point"),

@@ -54,7 +54,7 @@ def gelu(x: Tensor) -> Tensor:
     """Return Phi(x) + x phi(x): the normal distribution function and its density."""
     x = _finite(x)
     density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-    return torch.special.ndtr(x) + x * density
+    return torch.erfc(-x / math.sqrt(2)) / 2 + x * density
 
 
 def gelu_tanh(x: Tensor) -> Tensor:

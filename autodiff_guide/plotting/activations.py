@@ -58,11 +58,8 @@ def activation(
     >>> [line.get_label() for line in activation(CATALOGUE["sigmoid"]).lines]
     ['Sigmoid', 'slope by autograd', 'slope by hand']
     """
-    known: Activation | None = None
-    if isinstance(entry, Activation):
-        known, function, name = entry, entry, entry.title
-    else:
-        function, name = entry, _name_of(entry)
+    known = entry if isinstance(entry, Activation) else None
+    name = known.title if known else _name_of(entry)
     if known and known.vector:
         raise ValueError(
             f"entry: expected an element-wise activation, got {name}, which mixes the "
@@ -70,7 +67,7 @@ def activation(
         )
     kinks = known.kinks if known else {}
     x = _abscissae(kinks)
-    value, slope = _value_and_slope(function, x)
+    value, slope = _value_and_slope(entry, x)
     ax = own_axes(ax)
     ax.plot(x, _broken(value, x, known.jumps if known else ()), BLUE, label=name)
     if derivative and slope is not None:
