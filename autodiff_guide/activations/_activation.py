@@ -31,7 +31,7 @@ class Activation:
         torch's function of `x` and its settings, each with a default.
     by_hand : callable
         The formula of the derivative, of a float64 `x` and the same settings; call
-        :meth:`derivative`, which takes any dtype.
+        `derivative`, which takes any dtype.
     source : str
         Who introduced it, or where it was first written down: a key of the guide's
         bibliography.

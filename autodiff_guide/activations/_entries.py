@@ -18,7 +18,7 @@ _SELU_LOWEST = -by_hand.SELU_SCALE * by_hand.SELU_ALPHA
 
 
 def _step(x: Tensor) -> Tensor:
-    """Return 1 where x > 0, else 0; `ceil` gives autograd the slope zero."""
+    """Return 1 where x > 0, else 0, with slope 0: torch.heaviside has no backward."""
     return x.clamp(0, 1).ceil()
 
 
@@ -38,7 +38,6 @@ ENTRIES = (
         kinks={0.0: 0.0},
         jumps=(0.0,),
         source="rosenblatt1958",
-        note="Not torch.heaviside, which has no backward.",
     ),
     Activation(
         name="identity",
@@ -101,11 +100,10 @@ ENTRIES = (
     Activation(
         name="rrelu",
         formula=r"x \text{ if } x > 0 \text{ else } \tfrac{l + u}{2} x",
-        function=functional.rrelu,
+        function=functional.rrelu,  # as in evaluation: no slope is drawn from [l, u]
         by_hand=by_hand.rrelu,
         kinks={0.0: (1 / 8 + 1 / 3) / 2},
         source="xu2015",
-        note="As in evaluation; while it trains the slope is drawn from [l, u].",
     ),
     Activation(
         name="elu",

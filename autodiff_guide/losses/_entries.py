@@ -209,7 +209,7 @@ ENTRIES = (
         gradient_formula=(
             r"s \left( \frac{x_2}{|x_1| |x_2|} - c \frac{x_1}{|x_1|^2} \right), "
             r"\quad c = \frac{\langle x_1, x_2 \rangle}{|x_1| |x_2|}, \quad "
-            r"s = -1 \text{ if } y = 1, \; [c \ge m] \text{ if } y = -1"
+            r"s = [y = -1] [c \ge m] - [y = 1]"
         ),
         function=functional.cosine_embedding_loss,
         by_hand=by_hand.cosine_embedding,

@@ -43,7 +43,7 @@ class Loss:
         torch's function, operands in our order.
     by_hand : callable
         The gradient of the sum, or a tuple with one for each output, of the same
-        operands and settings but `reduction`; call :meth:`gradient`, which checks them.
+        operands and settings but `reduction`; call `gradient`, which checks them.
     source : str
         Where the loss comes from: a key of the guide's bibliography.
     line : Line
