@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.modules import batchnorm, conv, instancenorm
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide._validate import require_tensor
 from autodiff_guide.activations import CATALOGUE
 

@@ -20,6 +20,7 @@ from autodiff_guide._directions import (
     project,
     random_directions,
 )
+from autodiff_guide._printed import Table
 from autodiff_guide._slices import (
     CENTRE,
     Job,
@@ -30,7 +31,6 @@ from autodiff_guide._slices import (
     require_mode,
     require_module,
 )
-from autodiff_guide._tables import Table
 from autodiff_guide._validate import require_floating
 
 __all__ = [

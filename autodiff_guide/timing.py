@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 
 __all__ = [
     "Provenance",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide.graph._node import Node, show
 from autodiff_guide.graph._svg import svg
 
