@@ -20,6 +20,7 @@ from autodiff_guide._directions import (
     project,
     random_directions,
 )
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide._slices import (
     CENTRE,
     Job,
@@ -30,7 +31,6 @@ from autodiff_guide._slices import (
     require_mode,
     require_module,
 )
-from autodiff_guide._tables import Table
 from autodiff_guide._validate import require_floating
 
 __all__ = [
@@ -45,7 +45,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape:
+class Landscape(Printed):
     """The loss on a line, or on a plane, through the parameters of a module.
 
     Attributes
@@ -91,12 +91,6 @@ class Landscape:
         largest = torch.stack([*at.values()]).abs().amax(0)
         rounding = 8 * torch.finfo(self.values.dtype).eps * largest
         return float((lower < -1e-3 * upper.abs() - rounding).double().mean())
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
     def _table(self) -> Table:
         low, high = self.values.aminmax()

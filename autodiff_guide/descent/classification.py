@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide.descent.problem import Function, Problem, require_start
 
 _DENSE = 64  # components up to which the whole Hessian is formed
@@ -34,7 +34,7 @@ KINDS = tuple(Kind)
 
 
 @dataclass(frozen=True, eq=False)
-class Classification:
+class Classification(Printed):
     """What each point is, and the curvatures that say so.
 
     Parameters
@@ -66,7 +66,7 @@ class Classification:
         """Return which points are of this kind: booleans, shape ``(*B)``."""
         return self.codes == KINDS.index(kind)
 
-    def table(self) -> Table:
+    def _table(self) -> Table:
         """Return the table that is shown in the terminal and in notebooks."""
         if self.codes.dim() == 0:
             values = self.eigenvalues.tolist()
@@ -83,12 +83,6 @@ class Classification:
             for code, count in counts.most_common()
         ]
         return Table("Kinds of point", rows)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def classify(

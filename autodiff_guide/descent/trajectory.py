@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 
 
 class Status(Enum):
@@ -32,7 +32,7 @@ STATUSES = tuple(Status)
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectory:
+class Trajectory(Printed):
     r"""The points of a descent, with the values and gradient norms at them.
 
     Row :math:`t` of each belongs to the same point :math:`x_t`; row 0 is the start.
@@ -100,17 +100,11 @@ class Trajectory:
             return self.points[index]
         return self.points[index, torch.arange(len(index), device=index.device)]
 
-    def table(self) -> Table:
+    def _table(self) -> Table:
         """Return the table that is shown in the terminal and in notebooks."""
         if self.steps.dim() == 0:
             return Table(self.rule, self._rows_of_one())
         return Table(self.rule, self._rows_of_many())
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def _rows_of_one(self) -> list[tuple[str, str]]:
         return [

@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide._validate import require_floating
 
 Points: TypeAlias = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Objective:
+class Objective(Printed):
     r"""A function to descend and what is known about it; call it at points.
 
     Parameters
@@ -61,7 +61,7 @@ class Objective:
             )
         return self.function(points)
 
-    def table(self) -> Table:
+    def _table(self) -> Table:
         """Return the table that is shown in the terminal and in notebooks."""
         minimum = (
             "none: unbounded below" if self.minimum == -inf else f"{self.minimum:g}"
@@ -77,12 +77,6 @@ class Objective:
                 ("source", self.source),
             ],
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _show(points: Points) -> str:
