@@ -28,7 +28,8 @@ from autodiff_guide.gradcheck._kinds import (
     WIDENED,
 )
 from autodiff_guide.gradcheck._map import Map, largest
-from autodiff_guide.gradcheck._numbers import (
+from autodiff_guide.gradcheck._report import (
+    GradientReport,
     allowed_kink,
     compare_elements,
     compare_probes,
@@ -36,7 +37,6 @@ from autodiff_guide.gradcheck._numbers import (
     largest_accepted,
     resolution,
 )
-from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 
 # Jacobians up to this many columns and elements are compared whole on failure.

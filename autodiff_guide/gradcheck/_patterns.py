@@ -1,8 +1,8 @@
 """What wrong gradients look like: to name one more mistake, add a pattern here.
 
-A pattern is a function of one block. It returns the kinds it has recognised, the most
-specific first, and what is said after "your gradient"; or None. The first of `PATTERNS`
-that fits is told.
+A pattern takes one block, and yields what it has recognised: kinds, the most specific
+first, and what is said after "your gradient"; nothing if that is the definition of the
+first kind. The first finding of the first of `PATTERNS` that has one is told.
 """
 
 from __future__ import annotations
@@ -15,299 +15,244 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block, Finding
-from autodiff_guide.gradcheck._terms import chain
+from autodiff_guide.gradcheck._block import Block
+from autodiff_guide.gradcheck._terms import EXACT, STANDS_OUT, chain
 
-# A ratio is 2, or 2/3, if it is to this share.
-EXACT = 1e-6
+Findings = Iterator[tuple[tuple[str, ...], str]]
+
 # Fractions with larger denominators are met by chance.
 DENOMINATOR = 99
 # Means over fewer elements than this are less likely than a factor.
 FEW = 4
 # A gradient off by less than this, in no pattern, misses no term.
 NEARLY = 2e-6
-# Elements that stand in wrong places are wrong in at least this share of the columns.
-MOVED = 0.3
 # Yours is an inverted mask if it differs by zeros at more than this share.
 MASKED = 0.8
-# An offset, or the jump at a threshold, stands out of the error bars by this factor.
-STANDS_OUT = 100
 # Elements on either side that it takes to speak of a threshold.
 SEVERAL = 3
+# A relative error from which on a term is missing.
+SMALL = 1e-2
 
 
-def zero(block: Block) -> Finding | None:
-    """Return whether yours is zero everywhere although the numeric one is not."""
-    if bool(block.given.any()):
-        return None
-    if not block.attached:
-        return ("detached", "zero"), (
-            " is zero, for the output carries none, and depends on the input: it was "
-            "detached (.detach(), .data, .item(), no_grad, mark_non_differentiable)"
+def nonfinite(block: Block) -> Findings:
+    """Yield where a NaN or an infinity was born."""
+    for row, column in (~torch.isfinite(block.yours)).nonzero()[:1].tolist():
+        value, x = block.yours[row, column], block.values()[block.name][column]
+        yield (
+            ("nonfinite",),
+            f" is {float(value)} at {block.index(column)}, where the input is "
+            f"{float(x):.6g}: 0 * inf or 0 / 0 in the backward (torch.where does not "
+            "stop a NaN of the branch not taken)",
         )
-    return ("zero", "detached"), (
-        " is zero, the numeric one is not: is a branch detached (.detach(), .data, "
-        ".item(), no_grad, an integer cast), or does the backward return None?"
-    )
 
 
-def nonfinite(block: Block) -> Finding | None:
-    """Return where a NaN or an infinity was born."""
-    born = (~torch.isfinite(block.yours)).nonzero()
-    if not len(born):
-        return None
-    row, column = born[0].tolist()
-    return ("nonfinite",), (
-        f" is {float(block.yours[row, column])} at {len(born)} of {block.wrong.numel()}"
-        f" places, first at element {block.index(column)}, where the input is "
-        f"{float(block.x[column]):.6g}: 0 * inf or 0 / 0 in the backward (sqrt, norm, "
-        "log or a division at 0; torch.where does not stop a NaN of the branch not "
-        "taken)"
-    )
+def zero(block: Block) -> Findings:
+    """Yield that yours is zero everywhere although the numeric one is not."""
+    if not block.grows.any():
+        attached = block.whole.base.graph[1][block.output].requires_grad
+        yield ("zero", "detached") if attached else ("detached", "zero"), ""
 
 
-def step(block: Block) -> Finding | None:
-    """Return whether the function is flat although yours is not zero."""
-    if bool(block.moves.any()):
-        return None
-    return ("step",), (
-        " is not zero, yet the function does not change when the input moves a little: "
-        "a step function (round, sign, argmax) with a straight-through gradient, or a "
-        "gradient returned for the wrong input"
-    )
+def step(block: Block) -> Findings:
+    """Yield that the function is flat although yours is not zero."""
+    if not block.moves.any():
+        yield ("step",), ""
 
 
-def constant_factor(block: Block) -> Finding | None:
-    """Return whether yours is one constant times the numeric Jacobian."""
+def constant_factor(block: Block) -> Findings:
+    """Yield by which constant times the numeric Jacobian yours is."""
     n, a, slack = (t[block.moves] for t in (block.numeric, block.yours, block.slack))
     c = float((a / n).median())
+    exact = max(EXACT, 3 * float((slack / n.abs()).min()))
     apart = (block.yours - c * block.numeric).abs()
-    uncertainty = max(EXACT, 3 * float((slack / n.abs()).min()))
     same = bool((apart <= 3 * abs(c) * block.slack).all())
-    if c == 0 or not same or abs(c - 1) <= uncertainty:
-        return None
-    times = Fraction(abs(c))
+    if c == 0 or not same or min(abs(c - 1), abs(1 / c - 1)) <= exact:
+        return
+    times, sign = Fraction(abs(c)), ("sign",) * (c < 0)
     simple = times.limit_denominator(DENOMINATOR), Fraction(1, round(1 / times) or 1)
-    value = min(simple, key=lambda value: abs(value / times - 1))
-    if abs(value / times - 1) > uncertainty:
-        value = times
-    sign = ("sign",) * (c < 0)
-    if value == 1 and not sign:  # at the edge of the uncertainty
-        return None
+    value = next((v for v in simple if abs(v / times - 1) <= exact), times)
     if value == 1:
-        return sign, (
-            " has the wrong sign: it is -1 times the numeric one everywhere (a "
-            "deliberate gradient reversal?)"
-        )
-    text = str(value) if value != times else f"{float(times):.6g}"
-    text = f" is {text} times the numeric one" + " with the wrong sign" * (c < 0)
+        yield sign, ""
+    shown = f"{float(times):.6g}" if value == times else str(value)
+    text = f" is {'-' * (c < 0)}{shown} times the numeric one everywhere"
+    kinds: tuple[str, ...] = ("factor", *sign)
     least, whole = sorted(value.as_integer_ratio())
     size = _sizes(block).get(whole)
-    if size and least == 1 and whole >= FEW:
-        backward, forward = ("sum", "mean") if value > 1 else ("mean", "sum")
-        return ("reduction", "factor", *sign), (
-            f"{text}, and {whole} is {size}: a {backward} in the backward, a {forward} "
-            "in the forward?"
-        )
     if size and least in (1, whole - 1):
-        what = "a mean for a sum" if least == 1 else "n - 1 for n"
-        text += f" everywhere; {whole} is also {size}: {what}?"
-        return ("factor", "reduction", *sign), text
-    return ("factor", *sign), f"{text} everywhere"
+        what = "a mean for a sum" if value < 1 else "a sum for a mean"
+        text += f"; {whole} is {size}: {what if least == 1 else 'n - 1 for n'}?"
+        if least == 1 and whole >= FEW:
+            kinds = ("reduction", *kinds)
+    yield kinds, text
 
 
 def _sizes(block: Block) -> dict[int, str]:
     """Return the counts that a mean would divide by, and what they count."""
     counts: dict[int, str] = {}
-    for what, shape in block.shapes:
+    outputs = [("output", shape) for shape in block.whole.user.output_shapes]
+    for what, shape in [("input", block.shape), *outputs]:
         counts.setdefault(math.prod(shape), f"the number of {what} elements")
         for r in range(1, len(shape)):
             for dims in itertools.combinations(range(len(shape)), r):
-                names = f"dim{'s' * (r > 1)} {', '.join(map(str, dims))}"
-                meaning = f"the size of {what} {names}"
-                counts.setdefault(math.prod(shape[d] for d in dims), meaning)
+                text = f"the size of {what} dim {', '.join(map(str, dims))}"
+                counts.setdefault(math.prod(shape[d] for d in dims), text)
     return counts
 
 
-def nearly_right(block: Block) -> Finding | None:
-    """Return whether yours is off by little everywhere, so that no term is missing."""
+def nearly_right(block: Block) -> Findings:
+    """Yield how little yours is off everywhere, so that no term is missing."""
     size = torch.maximum(block.numeric.abs(), block.yours.abs())
-    apart = (block.yours - block.numeric).abs()
-    share = (apart / size)[block.wrong]
-    of_row = float((apart / size.amax(1, keepdim=True))[block.wrong].max())
-    if of_row > NEARLY or float(share.median()) > NEARLY:
-        return None
-    rtol = 10.0 ** math.ceil(math.log10(float(share.max())))
-    return ("low-precision",), (
-        f" and the differences agree to {of_row:.1g} and no further: an iterative "
-        "solver's own tolerance, or constants in lower precision; "
-        f"rtol={rtol:.0e} accepts it"
-    )
-
-
-def conjugate(block: Block) -> Finding | None:
-    """Return whether yours belongs to the conjugate: torch's convention missed."""
-    signs = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to(block.numeric)
-    m, columns = block.numeric.shape
-    for rows in (1, 2):  # of a real output, of a complex one
-        if block.is_complex and block.full and m % rows == 0:
-            pattern = signs[:rows].repeat(m // rows, columns // 2)
-            known = torch.ones_like(block.wrong)
-            if block.moved_to(block.yours * pattern, known):
-                return ("conjugate",), (
-                    " is the complex conjugate of the right one: multiply grad_output "
-                    "by the conjugate of the derivative"
-                )
-    return None
-
-
-def rearranged(block: Block) -> Finding | None:
-    """Return whether yours is the numeric Jacobian with its elements moved."""
-    if float(block.wrong.any(0)[block.live].double().mean()) < MOVED:
-        return None  # a symmetric gradient equals its own flip
-    for kind, what, rows, elements in _moves(block):
-        if block.moved_to(*block.given_at(rows, elements)):
-            return (kind,), what
-    slack = block.slack.amax(1, keepdim=True).expand_as(block.slack)
-    mine, right = block.yours.sort(1).values, block.numeric.sort(1).values
-    apart = (block.yours - block.numeric).abs()[block.wrong] > slack[block.wrong]
-    if block.full and bool(((mine - right).abs() <= slack).all() & apart.all()):
-        text = (
-            " has the right values at the wrong elements: a wrong index (gather, sort)"
+    share = (block.apart / size)[block.wrong]
+    of_row = float((block.apart / size.amax(1, keepdim=True))[block.wrong].max())
+    if max(of_row, float(share.median())) <= NEARLY:
+        rtol = 10.0 ** math.ceil(math.log10(float(share.max())))
+        yield (
+            ("low-precision",),
+            f" and the differences agree to {of_row:.1g} and no further: an iterative "
+            f"solver's tolerance, or rounded constants; rtol={rtol:.0e} accepts it",
         )
-        return ("shift",), text
-    return None
 
 
-def _moves(block: Block) -> Iterator[tuple[str, str, Tensor, Tensor]]:
-    """Yield a kind, words, and the row and input element that each element went to.
-
-    Of n elements, number n stands for none: what left over the border is lost.
-    """
-    shape, outputs = block.input_shape, block.output_shape or ()
-    dims = range(len(shape) - block.is_complex)
-    here, rows = block.elements, block.rows
-    every = torch.arange(math.prod(shape)).to(here).view(shape)
-    if block.square and not block.is_complex:
-        words = " is the transpose of the numeric one: a matrix without its .T, or a "
-        yield "transposed", words + "kernel without its flip", here, rows
-    for d, e in itertools.combinations(dims, 2):
-        if shape[d] == shape[e]:
-            words = f" is transposed (input dims {d} and {e}): a .T is missing, or one "
-            target = every.transpose(d, e).reshape(-1)[here]
-            yield "transposed", words + "too many", rows, target
-        elif len(dims) == 2:
-            words = " is transposed and reshaped back: use .T, not reshape"
-            target = every.view(shape[::-1]).T.reshape(-1)[here]
-            yield "transposed", words, rows, target
-    for d, e in itertools.product(range(len(outputs)), dims):
-        if outputs[d] == shape[e] > 1:
-            stride = math.prod(outputs[d + 1 :])
-            across = here // every.stride(e) % shape[e] - rows // stride % outputs[d]
-            words = f" is the transpose of the numeric one in output dim {d} and input "
-            words += f"dim {e}: a .T is missing, or one too many"
-            target = here - across * every.stride(e)
-            yield "transposed", words, rows + across * stride, target
-    for e, k in itertools.product(dims, (1, -1, 2, -2)):
-        if shape[e] - abs(k) >= 2:
-            target = every.roll(-k, e)
-            target.narrow(e, min(-k, 0), abs(k)).fill_(every.numel())
-            words = f" is shifted by {k:+d} along dim {e}: an off-by-one index"
-            yield "shift", words, rows, target.reshape(-1)[here]
-    for e in dims:
-        words = f" is reversed along dim {e}: a flip is missing, or one too many"
-        yield "flip", words, rows, every.flip(e).reshape(-1)[here]
+def conjugate(block: Block) -> Findings:
+    """Yield that yours belongs to the conjugate: torch's convention missed."""
+    places = block.places()
+    rows = places // math.prod(block.shape)
+    for imaginary in (places, places + rows):  # of a real output, of a complex one
+        if block.is_complex and block.stands_at(places, 1 - 2 * (imaginary % 2)):
+            yield ("conjugate",), ""
 
 
-def inverted_mask(block: Block) -> Finding | None:
-    """Return whether yours is zero exactly where the numeric one is not."""
-    moves, given = block.moves.any(0), block.given.any(0)
-    most = float((moves ^ given).double().mean()) > MASKED
-    if bool((moves & given).any()) or not (most and bool(given.any())):
-        return None
-    return ("mask",), (
-        " is zero exactly where the numeric one is not, and the other way round: the "
-        "mask is inverted"
-    )
+def rearranged(block: Block) -> Findings:
+    """Yield where the elements of the numeric Jacobian went in yours."""
+    for kind, text, places in _moves(block):
+        if block.stands_at(places):
+            yield (kind,), text
+    slack = block.slack.amax(1, keepdim=True)
+    near = (block.yours.sort(1).values - block.numeric.sort(1).values).abs() <= slack
+    if block.full and (near & ((block.apart > slack) | ~block.wrong)).all():
+        text = " has the right values at the wrong elements: a wrong index"
+        yield ("shift",), f"{text} (gather, sort)"
 
 
-def offset(block: Block) -> Finding | None:
-    """Return whether yours is the numeric Jacobian plus a constant, here or there."""
+def _moves(block: Block) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield a kind, words, and the place that each entry of the Jacobian went to."""
+    outputs, inputs, here = block.output_shape, block.shape, block.places()
+    real = range(len(inputs) - block.is_complex)
+    names = [f"output dim {d}" for d in range(len(outputs))]
+    names += [f"input dim {d}" for d in real]
+    flat = () if block.is_complex else (math.prod(outputs), math.prod(inputs))
+    for shape, dims in ((flat, ["outputs", "inputs"]), (outputs + inputs, names)):
+        named = zip(dims, _axes(shape, here), strict=False)
+        for (d, (size, s, i)), (e, (other, t, j)) in itertools.combinations(named, 2):
+            if size == other:
+                text = f" is transposed ({d} and {e}): a .T is missing, or one too many"
+                yield "transposed", text, here + (j - i) * (s - t)
+    axes = _axes(inputs, here)
+    if len(real) == 2:
+        (rows, s, i), (_, t, j) = axes[:2]
+        text = " is transposed and reshaped back: use .T, not reshape"
+        yield "transposed", text, here + (j * rows + i - j) * t - i * s
+    for dim, (size, stride, i) in zip(real, axes, strict=False):
+        for k in (1, -1, 2, -2):
+            if size - abs(k) >= 2:
+                text = f" is shifted by {k:+d} along dim {dim}: an off-by-one index"
+                inside = (i + k >= 0) & (i + k < size)
+                yield "shift", text, (here + k * stride).where(inside, -1)
+        text = f" is reversed along dim {dim}: a flip is missing, or one too many"
+        yield "flip", text, here + (size - 1 - 2 * i) * stride
+
+
+def _axes(shape: tuple[int, ...], places: Tensor) -> list[tuple[int, int, Tensor]]:
+    """Return the size and stride of each dimension, and the index of places in it."""
+    strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    return [(n, s, places // s % n) for n, s in zip(shape, strides, strict=True)]
+
+
+def swapped(block: Block) -> Findings:
+    """Yield whose gradient stands in this block's place."""
+    for other in block.whole.blocks:
+        alike = other.output == block.output and other.shape == block.shape
+        if alike and other.input != block.input and other.wrong.any():
+            here, there = block.places(), other.places()
+            if block.stands_at(here, of=other) and other.stands_at(there, of=block):
+                names = [block.whole.names[i] for i in (block.input, other.input)]
+                text = f" is the numeric one of {names[1]}: the gradients of {names[0]}"
+                yield ("swapped",), f"{text} and {names[1]} are swapped in the backward"
+
+
+def inverted_mask(block: Block) -> Findings:
+    """Yield that yours is zero exactly where the numeric one is not."""
+    moves, grows = block.moves.any(0), block.grows.any(0)
+    if not (moves & grows).any() and (moves ^ grows).double().mean() > MASKED:
+        yield ("mask",), ""
+
+
+def offset(block: Block) -> Findings:
+    """Yield which constant was added to the numeric Jacobian, here or there."""
     wrong = block.wrong
     apart, slack = (block.yours - block.numeric)[wrong], 3 * block.slack[wrong]
-    c = float(apart.median())
+    c, count = float(apart.median()), len(apart)
     near = bool(((apart - c).abs() <= slack + EXACT * abs(c)).all())
-    if len(apart) < 2 or not near or abs(c) < STANDS_OUT * float(slack.median()):
-        return None
-    if bool(wrong.all()):
-        return ("offset",), f" is the numeric one {c:+.6g} everywhere"
-    if len(wrong) > 1 or not bool((block.moves & block.given)[wrong].all()):
-        return None
-    text = f" is off by exactly {c:.6g} at {int(wrong.sum())} of {block.many}"
-    if block.full and len(block.input_shape) == 2:
-        if bool((wrong.view(block.input_shape).sum(1) == 1).all()):
+    if count < 2 or not near or abs(c) < STANDS_OUT * float(slack.median()):
+        return
+    if wrong.all():
+        yield ("offset",), f" is the numeric one {c:+.6g} everywhere"
+    elif len(wrong) == 1 and (block.moves & block.grows)[wrong].all():
+        text = f" is off by exactly {c:.6g} at {count} of {block.many}"
+        matrix = block.full and len(block.shape) == 2
+        if matrix and (wrong.view(block.shape).sum(1) == 1).all():
             text += ", one of every row: a one-hot (target) term is missing"
-    elif _threshold(block, wrong[0]):
-        return None
-    return ("offset", "localized"), text
+        elif _threshold(block, wrong[0]):
+            return
+        yield ("offset", "localized"), text
 
 
-def broadcast(block: Block) -> Finding | None:
-    """Return whether only one slice of a broadcast input's uses was counted."""
-    shape = block.output_shape or ()
-    if math.prod(block.input_shape) >= math.prod(shape):
-        return None
-    if not bool((block.moves & ~block.given).any()):
-        return None
-    wrong = block.wrong.any(1).reshape(shape)
-    for d, size in enumerate(shape):
-        right = (~wrong.transpose(0, d).reshape(size, -1).any(1)).nonzero()
-        if size > 1 and len(right) == 1:
-            return ("broadcast",), (
-                f" holds only slice {int(right)} of output dim {d}: the sum over the "
-                "broadcast dimension is missing"
-            )
-    return None
+def broadcast(block: Block) -> Findings:
+    """Yield which slice alone of a broadcast input's uses was counted."""
+    shape = block.output_shape
+    fewer = math.prod(block.shape) < math.prod(shape)
+    if fewer and (block.moves & ~block.grows).any():
+        wrong = block.wrong.any(1).reshape(shape)
+        for d, size in enumerate(shape):
+            right = (~wrong.transpose(0, d).reshape(size, -1).any(1)).nonzero()
+            if size > 1 and len(right) == 1:
+                text = f" holds only slice {int(right)} of output dim {d}: the sum over"
+                yield ("broadcast",), f"{text} the broadcast dimension is missing"
 
 
-def diagonal(block: Block) -> Finding | None:
-    """Return whether cross terms are missing: a sum over elements, cut short."""
-    missing = block.moves & ~block.given
-    columns, extra = missing.any(0), block.given & ~block.moves
-    most = 2 * int(missing.sum()) >= int(block.wrong.sum())
-    wide = 2 * int(block.wrong.any(0).sum()) > int(block.live.sum())
-    others = bool(columns.any()) and bool(block.given.any(0)[columns].all())
-    if not (most and wide and others) or bool(extra.any()):
-        return None
-    return ("diagonal",), (
-        f" is zero at {int(missing.sum())} places of the Jacobian where the numeric "
-        "one is not: cross terms are missing (a normalisation that couples elements, "
-        "or a statistic treated as a constant)"
-    )
+def diagonal(block: Block) -> Findings:
+    """Yield that cross terms are missing: a sum over elements, cut short."""
+    missing, extra = block.moves & ~block.grows, block.grows & ~block.moves
+    columns = missing.any(0)
+    most = 2 * missing.sum() >= block.wrong.sum()
+    wide = 2 * block.wrong.any(0).sum() > block.live.sum()
+    others = columns.any() & block.grows.any(0)[columns].all()
+    if most & wide & others & ~extra.any():
+        text = f" is zero at {int(missing.sum())} places where the numeric one is not"
+        yield (
+            ("diagonal",),
+            f"{text}: cross terms are missing (a statistic held fixed?)",
+        )
 
 
-def localized(block: Block) -> Finding | None:
-    """Return whether only some elements are wrong, and what they share."""
+def localized(block: Block) -> Findings:
+    """Yield which elements are wrong, if only some are, and what they share."""
     wrong = block.wrong.any(0)
     bad, live = int(wrong.sum()), int(block.live.sum())
-    if bad == live:
-        return None
     branch = _threshold(block, wrong)
     where = branch or _slices(block, wrong)
-    if where is None:
-        if bad > max(SEVERAL, live // 2):
-            return None
-        shown = list(dict.fromkeys(map(block.index, wrong.nonzero()[:4, 0].tolist())))
-        where = "at " + ", ".join(shown) + ", …" * (bad > 4)
-    text = f" is wrong only {where} ({bad} of {block.many})"
-    both = block.wrong & block.moves & block.given
+    if bad == live or (where is None and bad > max(SEVERAL, live // 2)):
+        return
+    shown = dict.fromkeys(map(block.index, wrong.nonzero()[:4, 0].tolist()))
+    text = f" is wrong only {where or 'at ' + ', '.join(shown) + ', …' * (bad > 4)}"
+    text += f" ({bad} of {block.many})"
+    both = block.wrong & block.moves & block.grows
     n, a, slack = (t[both] for t in (block.numeric, block.yours, block.slack))
     c = float((a / n).median()) if len(n) else 1.0
-    if bool(((a - c * n).abs() <= abs(c) * (slack + EXACT * n.abs())).all()) and c != 1:
+    if c != 1 and ((a / c - n).abs() <= slack + EXACT * n.abs()).all():
         text += f"; there it is {c:.6g} times the numeric one"
-    if branch:
-        text += ": one branch of the function has a wrong derivative"
-    return ("localized",), text
+    branch = branch and ": one branch of the function has a wrong derivative"
+    yield ("localized",), text + (branch or "")
 
 
 def _threshold(block: Block, wrong: Tensor) -> str | None:
@@ -315,35 +260,57 @@ def _threshold(block: Block, wrong: Tensor) -> str | None:
     right = block.live & ~wrong
     if min(int(wrong.sum()), int(right.sum())) < SEVERAL:
         return None
-    jumps = ((block.yours - block.numeric).abs() > STANDS_OUT * block.slack).any(0)
-    for name, x in ((block.name, block.x), (f"|{block.name}|", block.x.abs())):
-        last, first = x.where(wrong, -math.inf).max(0), x.where(wrong, math.inf).min(0)
-        low, high = float(x[right].min()), float(x[right].max())
-        if float(last.values) < low and bool(jumps[last.indices]):
-            end = f"up to {name} = {float(last.values):.6g}, and right from {name} = "
-            return f"{end}{low:.6g} on"
-        if float(first.values) > high and bool(jumps[first.indices]):
-            start = f"from {name} = {float(first.values):.6g} on, and right up to "
-            return f"{start}{name} = {high:.6g}"
+    jumps = (block.apart > STANDS_OUT * block.slack).any(0)
+    x = block.values()[block.name]
+    for name, size in ((block.name, x), (f"|{block.name}|", x.abs())):
+        for sign, words in (
+            (1, "up to {0} = {1:.6g}, and right from {0} = {2:.6g} on"),
+            (-1, "from {0} = {1:.6g} on, and right up to {0} = {2:.6g}"),
+        ):
+            last = (sign * size).where(wrong, -math.inf).argmax()
+            first = (sign * size).where(right, math.inf).argmin()
+            if sign * size[last] < sign * size[first] and jumps[last]:
+                return words.format(name, float(size[last]), float(size[first]))
     return None
 
 
 def _slices(block: Block, wrong: Tensor) -> str | None:
     """Return a dimension of which a slice or two are wrong, and nothing else is."""
-    where = torch.unravel_index(block.elements, block.input_shape)
-    for d, at in enumerate(where):
-        indices = at[wrong].unique()
-        alike = torch.equal(wrong, block.live & torch.isin(at, indices))
-        parts = block.is_complex and d == len(where) - 1
-        if alike and parts:
+    for d, (_, _, at) in enumerate(_axes(block.shape, block.elements)):
+        indices = at[wrong].unique().tolist()
+        alike = torch.equal(wrong, block.live & torch.isin(at, at[wrong]))
+        if alike and block.is_complex and d == len(block.shape) - 1:
             return f"in the {'imaginary' if indices[0] else 'real'} parts"
         if alike and len(indices) <= 2 and int(wrong.sum()) >= SEVERAL:
-            return f"at index {', '.join(map(str, indices.tolist()))} of dim {d}"
+            return f"at index {', '.join(map(str, indices))} of dim {d}"
     return None
 
 
-# The first three leave what is finite, and zero on neither side, to the others.
-PATTERNS: tuple[Callable[[Block], Finding | None], ...] = (
+def wrong_function(block: Block) -> Findings:
+    """Yield which known factor or term is missing, or there too often."""
+    text = chain(block)
+    if text:
+        yield ("chain",), f" {text}, element by element"
+
+
+def mismatch(block: Block) -> Findings:
+    """Yield how far off, and where, a gradient is that fits no pattern."""
+    apart = block.apart.where(block.wrong, 0.0)
+    worst = block.index(int(apart.amax(0).argmax()))
+    share = float(apart.max() / block.numeric.abs().max())
+    what = "a term is missing or wrong"
+    if share < SMALL:
+        what = "a small term is missing, a constant rounded, or a formula approximate"
+    yield (
+        ("mismatch",),
+        f" differs at {int(block.wrong.sum())} of {block.wrong.numel()} entries, by "
+        f"up to {share:.1e} of the largest slope, most at {block.name}{worst}: {what}",
+    )
+
+
+# The first four leave what is finite, and zero on neither side, to the others.
+PATTERNS: tuple[Callable[[Block], Findings], ...] = (
+    swapped,
     nonfinite,
     zero,
     step,
@@ -356,5 +323,6 @@ PATTERNS: tuple[Callable[[Block], Finding | None], ...] = (
     broadcast,
     diagonal,
     localized,
-    chain,
+    wrong_function,
+    mismatch,
 )
