@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._columns import Evidence, Status, jacobian_columns
 from autodiff_guide.gradcheck._map import Map
+
+# Kinds, the most specific first, and what is said after "your gradient".
+Findings = Iterator[tuple[tuple[str, ...], str]]
 
 # Numbers that all of yours may hold, to look for elements that stand in wrong places.
 EVERY = 2**22
@@ -72,6 +75,8 @@ class Block:
         Which of all output elements are in this one.
     columns, elements : Tensor
         The flat index of each column among all inputs, and in its own.
+    x : Tensor
+        The value of the input at each column.
     yours, numeric, slack, apart : Tensor
         The two Jacobians, what may lie between equal elements (infinite where the
         differences tell nothing), and what does.
@@ -96,6 +101,7 @@ class Block:
         mine = (whole.columns >= self.start) & (whole.columns < stop)
         self.columns = whole.columns[mine]
         self.elements = self.columns - self.start
+        self.x = problem.x[self.columns]
         cut = (x[mine, first:last].T for x in whole.judged)
         self.yours, self.numeric, self.slack, self.wrong = cut
         self.apart = (self.yours - self.numeric).abs()
@@ -120,7 +126,7 @@ class Block:
     def values(self) -> dict[str, Tensor]:
         """Return what formulas are made of, at each column: inputs, and the output."""
         problem, own = self.whole.compared, self.whole.compared.wrt[self.input]
-        found = {self.name: problem.x[self.columns]}
+        found = {self.name: self.x}
         chosen = dict(zip(problem.wrt, self.whole.names, strict=True))
         for k, x in enumerate(problem.inputs):
             if isinstance(x, Tensor) and not x.is_complex() and k != own:

@@ -257,7 +257,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, self.settings.accepted),
+            resolution=resolution(seen, self.settings.accepted),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 KINDS: Mapping[str, str] = {
     "agree": "Autograd and central differences agree within the error bars.",
-    "sign": "The gradient is -1 times the numeric one: a deliberate reversal?",
+    "sign": "The gradient is -1 times the numeric one (reversed deliberately?).",
     "factor": "The gradient is a constant times the numeric one, such as 2 or 1/2.",
     "reduction": "The constant is a size: a mean for a sum, or a sum for a mean.",
     "transposed": "The gradient is the transpose of the right one.",
     "shift": "The gradient belongs to another index, such as the neighbouring one.",
     "swapped": "The gradients of two inputs stand in each other's place.",
     "mask": "The gradient is zero just where it should not be: an inverted mask.",
-    "zero": "The gradient is zero, the slope is not: a detached branch, or a None?",
+    "zero": "The gradient is zero, the slope is not (detached, or None returned?).",
     "detached": "The gradient misses a value cut off from the graph: .detach(), .data.",
     "chain": "A factor or a term of the chain rule is missing, or is there twice.",
     "broadcast": "The sum over a broadcast dimension is missing.",

@@ -15,10 +15,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block
+from autodiff_guide.gradcheck._block import Block, Findings
 from autodiff_guide.gradcheck._terms import EXACT, STANDS_OUT, chain
-
-Findings = Iterator[tuple[tuple[str, ...], str]]
 
 # Fractions with larger denominators are met by chance.
 DENOMINATOR = 99
@@ -37,12 +35,11 @@ SMALL = 1e-2
 def nonfinite(block: Block) -> Findings:
     """Yield where a NaN or an infinity was born."""
     for row, column in (~torch.isfinite(block.yours)).nonzero()[:1].tolist():
-        value, x = block.yours[row, column], block.values()[block.name][column]
         yield (
             ("nonfinite",),
-            f" is {float(value)} at {block.index(column)}, where the input is "
-            f"{float(x):.6g}: 0 * inf or 0 / 0 in the backward (torch.where does not "
-            "stop a NaN of the branch not taken)",
+            f" is {block.yours[row, column]} at {block.index(column)}, where the input "
+            f"is {block.x[column]:.6g}: 0 * inf or 0 / 0 in the backward (torch.where "
+            "does not stop a NaN of the branch not taken)",
         )
 
 
@@ -61,12 +58,11 @@ def step(block: Block) -> Findings:
 
 def constant_factor(block: Block) -> Findings:
     """Yield by which constant times the numeric Jacobian yours is."""
-    n, a, slack = (t[block.moves] for t in (block.numeric, block.yours, block.slack))
-    c = float((a / n).median())
-    exact = max(EXACT, 3 * float((slack / n.abs()).min()))
-    apart = (block.yours - c * block.numeric).abs()
-    same = bool((apart <= 3 * abs(c) * block.slack).all())
-    if c == 0 or not same or min(abs(c - 1), abs(1 / c - 1)) <= exact:
+    c = _ratio(block, block.wrong | True)
+    exact = max(
+        EXACT, 3 * float((block.slack / block.numeric.abs())[block.moves].min())
+    )
+    if not c or min(abs(c - 1), abs(1 / c - 1)) <= exact:
         return
     times, sign = Fraction(abs(c)), ("sign",) * (c < 0)
     simple = times.limit_denominator(DENOMINATOR), Fraction(1, round(1 / times) or 1)
@@ -84,6 +80,14 @@ def constant_factor(block: Block) -> Findings:
         if least == 1 and whole >= FEW:
             kinds = ("reduction", *kinds)
     yield kinds, text
+
+
+def _ratio(block: Block, where: Tensor) -> float | None:
+    """Return the constant that yours is times the numeric Jacobian there."""
+    c = (block.yours / block.numeric)[where & block.moves].median()
+    apart = (block.yours - c * block.numeric).abs()
+    same = (apart <= 3 * c.abs() * block.slack) | ~where
+    return float(c) if same.all() else None
 
 
 def _sizes(block: Block) -> dict[int, str]:
@@ -246,13 +250,12 @@ def localized(block: Block) -> Findings:
     shown = dict.fromkeys(map(block.index, wrong.nonzero()[:4, 0].tolist()))
     text = f" is wrong only {where or 'at ' + ', '.join(shown) + ', …' * (bad > 4)}"
     text += f" ({bad} of {block.many})"
-    both = block.wrong & block.moves & block.grows
-    n, a, slack = (t[both] for t in (block.numeric, block.yours, block.slack))
-    c = float((a / n).median()) if len(n) else 1.0
-    if c != 1 and ((a / c - n).abs() <= slack + EXACT * n.abs()).all():
+    c = _ratio(block, block.wrong)
+    if c is not None:
         text += f"; there it is {c:.6g} times the numeric one"
-    branch = branch and ": one branch of the function has a wrong derivative"
-    yield ("localized",), text + (branch or "")
+    if branch:
+        text += ": one branch of the function has a wrong derivative"
+    yield ("localized",), text
 
 
 def _threshold(block: Block, wrong: Tensor) -> str | None:
@@ -261,16 +264,13 @@ def _threshold(block: Block, wrong: Tensor) -> str | None:
     if min(int(wrong.sum()), int(right.sum())) < SEVERAL:
         return None
     jumps = (block.apart > STANDS_OUT * block.slack).any(0)
-    x = block.values()[block.name]
-    for name, size in ((block.name, x), (f"|{block.name}|", x.abs())):
-        for sign, words in (
-            (1, "up to {0} = {1:.6g}, and right from {0} = {2:.6g} on"),
-            (-1, "from {0} = {1:.6g} on, and right up to {0} = {2:.6g}"),
-        ):
-            last = (sign * size).where(wrong, -math.inf).argmax()
-            first = (sign * size).where(right, math.inf).argmin()
-            if sign * size[last] < sign * size[first] and jumps[last]:
-                return words.format(name, float(size[last]), float(size[first]))
+    for name, x in ((block.name, block.x), (f"|{block.name}|", block.x.abs())):
+        for sign, side, other in ((1, "<=", ">="), (-1, ">=", "<=")):
+            last = (sign * x).where(wrong, -math.inf).argmax()
+            first = (sign * x).where(right, math.inf).argmin()
+            if sign * x[last] < sign * x[first] and jumps[last]:
+                rest = f"right where {name} {other} {x[first]:.6g}"
+                return f"where {name} {side} {x[last]:.6g}, and {rest}"
     return None
 
 
@@ -284,13 +284,6 @@ def _slices(block: Block, wrong: Tensor) -> str | None:
         if alike and len(indices) <= 2 and int(wrong.sum()) >= SEVERAL:
             return f"at index {', '.join(map(str, indices))} of dim {d}"
     return None
-
-
-def wrong_function(block: Block) -> Findings:
-    """Yield which known factor or term is missing, or there too often."""
-    text = chain(block)
-    if text:
-        yield ("chain",), f" {text}, element by element"
 
 
 def mismatch(block: Block) -> Findings:
@@ -323,6 +316,6 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
     broadcast,
     diagonal,
     localized,
-    wrong_function,
+    chain,
     mismatch,
 )

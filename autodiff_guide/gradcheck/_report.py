@@ -23,11 +23,7 @@ WIDTH = 88
 # A difference of this many error bars is enough to be wrong.
 ENOUGH = 5
 # What is said of an input that is not wrong, by its worst element.
-FOUND = {
-    Status.AGREE: "agree",
-    Status.KINK: "kink",
-    Status.UNRESOLVED: "low-precision",
-}
+FOUND = ("agree", "kink", "low-precision")
 
 
 @dataclass(frozen=True)
@@ -203,16 +199,12 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
 
 
-def resolution(
-    seen: Screen | None, evidence: Evidence | None, accepted: Tolerance
-) -> float:
+def resolution(seen: Screen | None, accepted: Tolerance) -> float:
     """Return the relative error from which on a typical slope counts as wrong."""
     if seen is None:
         return math.nan
-    numeric, slack = seen.numeric, seen.bar
-    if evidence is not None:
-        numeric, slack, _ = judged(evidence)
-    share = ((slack + accepted.atol) / numeric.abs())[numeric.abs() > slack]
+    size = seen.numeric.abs()
+    share = ((seen.bar + accepted.atol) / size)[size > seen.bar]
     return max(accepted.rtol, float(share.median())) if len(share) else math.nan
 
 
@@ -227,10 +219,8 @@ def largest_accepted(evidence: Evidence) -> float:
 
 def compare_probes(seen: Screen) -> Comparison:
     """Return every probe, as a pair."""
-    yours, numeric, bar = (
-        x.cpu().flatten() for x in (seen.yours, seen.numeric, seen.bar)
-    )
-    return Comparison("probe", yours, numeric, bar, where={})
+    yours, numeric, bar = (x.flatten() for x in (seen.yours, seen.numeric, seen.bar))
+    return Comparison("probe", yours.cpu(), numeric.cpu(), bar.cpu(), where={})
 
 
 def compare_elements(
@@ -244,12 +234,10 @@ def compare_elements(
     apart = (evidence.yours - evidence.numeric).abs()
     bars = (ENOUGH * apart / (slack + 1e-300)).nan_to_num(math.inf)
     single = wrong | torch.isfinite(slack)
-    off, output = bars.where(wrong, bars.clamp(max=1)).where(single, -1.0).max(1)
-    bar = evidence.bar.where(single, apart.maximum(evidence.bar))
-    yours, numeric, bar = (
-        x.gather(1, output[:, None])[:, 0].cpu()
-        for x in (evidence.yours, evidence.numeric, bar)
-    )
+    off, at = bars.where(wrong, bars.clamp(max=1)).where(single, -1.0).max(1)
+    reach = evidence.bar.where(single, apart.maximum(evidence.bar))
+    compared_at = (evidence.yours, evidence.numeric, reach)
+    yours, numeric, bar = (x.gather(1, at[:, None])[:, 0].cpu() for x in compared_at)
     planes = torch.full((user.n,), math.nan, dtype=torch.float64)
     planes[evidence.columns.cpu()] = off.clamp_min(0).cpu()
     cut = zip(names, planes.split(user.sizes), user.points, strict=True)
@@ -259,9 +247,9 @@ def compare_elements(
     if off[c] < 0:
         return comparison, None
     k, index = user.locate(int(evidence.columns[c]))
-    at = user.locate_output(int(output[c]))[1] if compared is user else ()
+    output = user.locate_output(int(at[c]))[1] if compared is user else ()
     numbers = (float(x[c]) for x in (yours, numeric, bar))
-    return comparison, Worst(names[k], index, at, *numbers)
+    return comparison, Worst(names[k], index, output, *numbers)
 
 
 def input_rows(
@@ -272,36 +260,26 @@ def input_rows(
     evidence: Evidence | None,
 ) -> tuple[InputRow, ...]:
     """Return one row for each input."""
-    rows = []
     silent = () if seen is None else seen.silent
+    rest = tuple(kind for kind in kinds if kind != "no-dependence" and not evidence)
+    columns = problem.x[:0] if evidence is None else evidence.columns
+    rows = []
     for k, point in enumerate(problem.points):
-        error, found = math.nan, kinds
-        if evidence is not None:
-            error, found = _summary(problem, evidence, k, kinds)
-        elif silent:
-            found = tuple(kind for kind in kinds if kind != "no-dependence")
-        if k in silent and found != kinds:
-            found = ("no-dependence",)
+        error, found = math.nan, ("no-dependence",) if k in silent else rest
+        at = columns - problem.starts[k]
+        mine = (at >= 0) & (at < problem.sizes[k])
+        if evidence is not None and mine.any():
+            numeric, slack, wrong = (x[mine] for x in judged(evidence))
+            apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
+            off = apart.where(wrong | torch.isfinite(slack), 0.0).max()
+            error = float((off / numeric.abs().max()).nan_to_num(0.0, math.inf))
+            if wrong.any():
+                found = kinds
+            elif k not in silent:
+                found = (FOUND[int(evidence.status[mine].max())],)
         shape = tuple(point.shape[: point.dim() - problem.is_complex[k]])
         rows.append(InputRow(names[k], shape, problem.dtypes[k], found, error))
     return tuple(rows)
-
-
-def _summary(
-    problem: Map, evidence: Evidence, k: int, kinds: tuple[str, ...]
-) -> tuple[float, tuple[str, ...]]:
-    """Return the largest error of an input, by its largest slope, and its kinds."""
-    start, stop = problem.starts[k], problem.starts[k + 1]
-    mine = (evidence.columns >= start) & (evidence.columns < stop)
-    if not bool(mine.any()):
-        return math.nan, ()
-    numeric, slack, wrong = (x[mine] for x in judged(evidence))
-    apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
-    off = float(apart.where(wrong | torch.isfinite(slack), 0.0).max())
-    largest = float(numeric.abs().max())
-    error = off / largest if largest else math.inf if off else 0.0
-    found = FOUND.get(Status(int(evidence.status[mine].max())), "")
-    return error, kinds if bool(wrong.any()) else (found,)
 
 
 def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:

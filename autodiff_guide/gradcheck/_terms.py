@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block
+from autodiff_guide.gradcheck._block import Block, Findings
 
 # What derivatives are made of; @ stands for the name of an input, or for f(x).
 FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -50,17 +50,18 @@ MOST = 0.5
 STANDS_OUT = 100
 
 
-def chain(block: Block) -> str | None:
-    """Return whether a known factor or term is missing, or there too often."""
+def chain(block: Block) -> Findings:
+    """Yield which known factor or term is missing, or there too often."""
     live = block.live
     wrong = block.wrong.any(0) & live
     if live.sum() < FEW or wrong.sum() < MOST * live.sum():
-        return None
+        return
     found = [t[:, live] for t in (block.numeric, block.yours, block.slack)]
     text = _factor(block, *found)
     if text is None and (block.moves | block.grows).sum(0).amax() <= 1:
         text = _term(block, *(t.sum(0) for t in found))
-    return text
+    if text:
+        yield ("chain",), f" {text}, element by element"
 
 
 def _factor(block: Block, numeric: Tensor, yours: Tensor, slack: Tensor) -> str | None:
