@@ -53,8 +53,7 @@ def diagnose(
             kinds = ("detached", *kinds) if caused else (*kinds, "detached")
             sentence += f"; the function uses .{watch.found} on a value that needs grad"
     close = all(other == ("low-precision",) for other, _ in findings)
-    verdict = "inconclusive" if close else "fail"
-    return verdict, tuple(dict.fromkeys(kinds)), sentence
+    return "inconclusive" if close else "fail", tuple(dict.fromkeys(kinds)), sentence
 
 
 def _explain(block: Block) -> tuple[tuple[str, ...], str]:
@@ -72,9 +71,11 @@ class _WatchCuts(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        owner = getattr(func, "__self__", None)  # that of x.data is the property
-        name = getattr(owner if func.__name__ == "__get__" else func, "__name__", "")
+        name = getattr(func, "__name__", "")
+        if name == "__get__":  # of a property, such as x.data
+            name = func.__self__.__name__
         # A custom Function runs its forward without grad, too, and that is right.
-        if name in CUTS and torch.is_grad_enabled() and args[0].requires_grad:
+        known = name in CUTS and torch.is_grad_enabled() and args
+        if known and args[0].requires_grad:
             self.found = self.found or name
         return func(*args, **(kwargs or {}))

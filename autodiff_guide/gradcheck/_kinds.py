@@ -19,7 +19,7 @@ KINDS: Mapping[str, str] = {
     "broadcast": "The sum over a broadcast dimension is missing.",
     "diagonal": "Only the diagonal is right: cross terms are missing (or it alone is).",
     "offset": "The gradient is off by one constant.",
-    "conjugate": "The gradient lacks a conj(): it is grad_output * derivative.conj().",
+    "conjugate": "The gradient is conjugate to the right one: use derivative.conj().",
     "localized": "The gradient is wrong at some elements only; they are named.",
     "mismatch": "The gradient is wrong, in no pattern that we know.",
     "nonfinite": "The gradient, or the function, is NaN or infinite.",
