@@ -260,7 +260,7 @@ def input_rows(
     evidence: Evidence | None,
 ) -> tuple[InputRow, ...]:
     """Return one row for each input."""
-    silent = () if seen is None else seen.silent
+    silent = seen.silent if seen and (evidence or not seen.vacuous) else ()
     rest = tuple(kind for kind in kinds if kind != "no-dependence" and not evidence)
     columns = problem.x[:0] if evidence is None else evidence.columns
     rows = []
