@@ -86,8 +86,9 @@ def constant_factor(block: Block) -> Findings:
     if size and least in (1, whole - 1):
         what = "a mean for a sum" if value < 1 else "a sum for a mean"
         text += f"; {whole} is {size}: {what if least == 1 else 'n - 1 for n'}?"
+        kinds = ("factor", "reduction", *sign)
         if least == 1 and whole >= FEW:
-            kinds = ("reduction", *kinds)
+            kinds = ("reduction", "factor", *sign)
     yield kinds, text
 
 

@@ -263,13 +263,14 @@ def input_rows(
     silent = seen.silent if seen and (evidence or not seen.vacuous) else ()
     rest = tuple(kind for kind in kinds if kind != "no-dependence" and not evidence)
     columns = problem.x[:0] if evidence is None else evidence.columns
+    whole = () if evidence is None else judged(evidence)
     rows = []
     for k, point in enumerate(problem.points):
         error, found = math.nan, ("no-dependence",) if k in silent else rest
         at = columns - problem.starts[k]
         mine = (at >= 0) & (at < problem.sizes[k])
         if evidence is not None and mine.any():
-            numeric, slack, wrong = (x[mine] for x in judged(evidence))
+            numeric, slack, wrong = (x[mine] for x in whole)
             apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
             off = apart.where(wrong | torch.isfinite(slack), 0.0).max()
             error = float((off / numeric.abs().max()).nan_to_num(0.0, math.inf))
