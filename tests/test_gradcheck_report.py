@@ -53,16 +53,16 @@ def test_threshold_is_told_by_a_number_on_either_side():
         leaky, x, gradient=lambda x: torch.where(x > 0, 1.0, 0.2).to(x)
     )
     assert report.kinds == ("localized",)
-    assert "up to x = -0.2, and right from x = 0.4 on (4 of 8" in report.sentence
+    assert "where x <= -0.2, and right where x >= 0.4 (4 of 8" in report.sentence
     assert "2 times" in report.sentence
     report = check_gradient(lambda p: leaky(-p), -x, gradient=lambda p: 0 * p - 1)
-    assert "from p = 0.2 on, and right up to p = -0.4" in report.sentence
+    assert "where p >= 0.2, and right where p <= -0.4" in report.sentence
 
 
 def test_threshold_of_a_size():
     x = torch.tensor([-2.0, -1.5, -0.7, 0.2, 0.4, -0.9, 1.3, 2.0]).double()
     report = check_gradient(lambda x: x.clamp(-1, 1), x, gradient=torch.ones_like)
-    assert "from |x| = 1.3 on, and right up to |x| = 0.9" in report.sentence
+    assert "where |x| >= 1.3, and right where |x| <= 0.9" in report.sentence
 
 
 def test_number_of_elements_measured():

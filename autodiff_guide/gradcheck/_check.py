@@ -32,7 +32,8 @@ from autodiff_guide.gradcheck._kinds import (
     WIDENED,
 )
 from autodiff_guide.gradcheck._map import Map, largest
-from autodiff_guide.gradcheck._numbers import (
+from autodiff_guide.gradcheck._report import (
+    GradientReport,
     allowed_kink,
     compare_elements,
     compare_probes,
@@ -40,7 +41,6 @@ from autodiff_guide.gradcheck._numbers import (
     largest_accepted,
     resolution,
 )
-from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 from autodiff_guide.gradcheck._settings import Settings
 
@@ -255,7 +255,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, self.settings),
+            resolution=resolution(seen, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,
