@@ -18,7 +18,7 @@ from autodiff_guide.descent import (
 )
 from autodiff_guide.objectives import CATALOGUE, Objective
 
-BOOTH, HIMMELBLAU = CATALOGUE["Booth"], CATALOGUE["Himmelblau"]
+BOOTH, HIMMELBLAU = CATALOGUE["booth"], CATALOGUE["himmelblau"]
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +139,7 @@ def test_final_values_tell_ends_apart():
 
 
 def test_basins_count_who_reached_what(many):
-    minimisers = torch.tensor(HIMMELBLAU.minimisers)
+    minimisers = torch.tensor(HIMMELBLAU.minimizers)
     ax = plotting.basins(many, minimisers=minimisers)
     assert len(legend(ax)) == 4
     assert all(text.endswith(": 1 start") for text in legend(ax))
