@@ -395,7 +395,9 @@ def test_backtracking_meets_armijo_at_every_step():
 
 @pytest.mark.parametrize("rule", [BFGS(), Newton(), Backtracking()], ids=repr)
 def test_search_stalls_at_the_bottom_and_says_so(rule):
-    found = minimize(CATALOGUE["booth"], row(4, 4), rule, steps=5000)
+    found = minimize(
+        CATALOGUE["booth"], row(4, 4), rule, steps=5000, gradient_below=None
+    )
     assert found.status is Status.STALLED
     assert found.values[-1] < 1e-20
     assert len(found.points) == int(found.steps) + 1

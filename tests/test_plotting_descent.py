@@ -124,7 +124,11 @@ def test_values_are_drawn_above_the_minimum(path, many):
 def test_final_values_tell_ends_apart():
     rates = torch.tensor([0.5, 0.1, 0.9, 2.0])
     found = minimize(
-        lambda x: (x**2).sum(), torch.ones(4, 2), GradientDescent(rates), steps=100
+        lambda x: (x**2).sum(),
+        torch.ones(4, 2),
+        GradientDescent(rates),
+        steps=100,
+        gradient_below=None,
     )
     ax = plotting.final_values(found, against=rates, label="learning rate")
     assert ax.get_xlabel() == "learning rate"

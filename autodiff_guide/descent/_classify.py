@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide.descent._problem import Function, Problem, read_start
-from autodiff_guide.descent._verdict import Verdict
+from autodiff_guide.descent._trajectory import Verdict
 
 
 class Kind(Verdict):

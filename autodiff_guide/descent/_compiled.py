@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 
 import torch
@@ -13,36 +14,34 @@ from autodiff_guide.descent._rules import GradientRule, Now, RateAt, State
 RUN = 32  # steps in one compiled call
 
 
-class CompiledRun:
-    """`RUN` steps from a point by one call; called like a step, it gives a block."""
+def compiled_run(
+    problem: Problem, rule: GradientRule, rate: RateAt
+) -> Callable[[int, At, State], tuple[At, State]]:
+    """Return `RUN` steps in one call: of a point, or of a block's last, a block."""
+    scheduled = callable(rule.lr)
+    fixed = None if scheduled else rate(0)
 
-    def __init__(self, problem: Problem, rule: GradientRule, rate: RateAt) -> None:
-        self._rate, self._scheduled = rate, callable(rule.lr)
-        fixed = None if self._scheduled else rate(0)
+    def run(at: At, state: State, times: Tensor, rates: Tensor) -> tuple[At, State]:
+        rows = []
+        for i in range(RUN):
+            lr = rates[i] if fixed is None else fixed
+            point, state = rule.step(Now(times[i], lr, at.point, at.gradient), state)
+            at = problem.traced_at(point)
+            rows.append(at)
+        return stacked(rows), state
 
-        def run(at: At, state: State, times: Tensor, rates: Tensor) -> tuple[At, State]:
-            rows = []
-            for i in range(RUN):
-                lr = rates[i] if fixed is None else fixed
-                now = Now(times[i], lr, at.point, at.gradient)
-                point, state = rule.step(now, state)
-                at = problem.traced_at(point)
-                rows.append(at)
-            return stacked(rows), state
+    # torch counts recompilations by code object; each descent brings its own.
+    code = run.__code__.replace()
+    own = FunctionType(code, run.__globals__, "run", None, run.__closure__)
+    compiled = torch.compile(own, fullgraph=True, dynamic=False)
 
-        # torch counts recompilations by code object; each descent brings its own.
-        own = FunctionType(
-            run.__code__.replace(), run.__globals__, "run", None, run.__closure__
-        )
-        self._run = torch.compile(own, fullgraph=True, dynamic=False)
-
-    def __call__(self, t: int, at: At, state: State) -> tuple[At, State]:
-        """Return the block of the `RUN` steps after the last row of `at`."""
+    def advance(t: int, at: At, state: State) -> tuple[At, State]:
         if t > 0:
             at = At(*(part[-1] for part in at))
+        steps = range(t, t + RUN)
         times = torch.arange(t, t + RUN, dtype=torch.float64)
-        rates = times
-        if self._scheduled:
-            rates = times.new_tensor([self._rate(i) for i in range(t, t + RUN)])
-        found: tuple[At, State] = self._run(at, state, times, rates)
+        rates = times.new_tensor([rate(i) for i in steps]) if scheduled else times
+        found: tuple[At, State] = compiled(at, state, times, rates)
         return found
+
+    return advance

@@ -6,13 +6,14 @@ Change here when a start stops.
 from __future__ import annotations
 
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from autodiff_guide.descent._problem import At, Layout, stacked
+from autodiff_guide.descent._rules import require_setting
 from autodiff_guide.descent._trajectory import Status, Trajectory
 
 Limits: TypeAlias = dict[Status, float | Tensor]
@@ -27,29 +28,20 @@ def read_limits(
     gradient_below: float | str | None,
 ) -> Limits:
     """Return below what a start stops; of two reasons in one row the later counts."""
-    limits: dict[Status, Any] = {
+    given = {
         Status.GRADIENT_BELOW: gradient_below,
         Status.STEP_BELOW: step_below,
         Status.VALUE_BELOW: value_below,
     }
-    if gradient_below == "auto":
-        first = torch.linalg.vector_norm(start.gradient, dim=-1).view(-1)
-        kind = torch.finfo(first.dtype)
-        limits[Status.GRADIENT_BELOW] = kind.eps**0.75 * first.clamp(kind.tiny, 1)
-    limits = {status: x for status, x in limits.items() if x is not None}
-    for status, limit in limits.items():
-        name = status.name.lower()
-        if isinstance(limit, bool) or not isinstance(limit, int | float | Tensor):
-            raise TypeError(
-                f"{name}: expected a number or None, got {type(limit).__name__}; "
-                f"try {name}=1e-6"
-            )
-        signed = status is Status.VALUE_BELOW
-        if not isinstance(limit, Tensor) and not (limit > 0 or (signed and limit <= 0)):
-            raise ValueError(
-                f"{name}: expected a number > 0, got {limit}; "
-                f"try {name}=1e-6, or None to switch it off"
-            )
+    limits: Limits = {}
+    for status, limit in given.items():
+        if limit == "auto":
+            first = torch.linalg.vector_norm(start.gradient, dim=-1).view(-1)
+            kind = torch.finfo(first.dtype)
+            limits[status] = kind.eps**0.75 * first.clamp(kind.tiny, 1)
+        elif limit is not None:
+            require_setting(status.name.lower(), limit)
+            limits[status] = float(limit)
     return limits
 
 
@@ -87,6 +79,7 @@ class Log:
         self._last = torch.full_like(self._kept[0][0], torch.inf)
         self._end = torch.zeros(size, dtype=torch.long, device=start.value.device)
         self._codes = torch.full_like(self._end, _RUNNING)
+        self._every = torch.arange(size, device=self._end.device)
         self.add([start])
 
     @property
@@ -120,14 +113,12 @@ class Log:
             steps = self._rows + first - (found == Status.STALLED.value).long()
             self._end = torch.where(new, steps, self._end)
             self.done = bool((self._codes != _RUNNING).all())
-        if self._record:
-            for kept, part in zip(self._kept, (points, values, norms), strict=True):
+        for kept, part in zip(self._kept, (points, values, norms), strict=True):
+            if self._record:
                 kept[self._rows : self._rows + k] = part
-        else:
-            every = torch.arange(size, device=points.device)
-            for kept, part in zip(self._kept, (points, values, norms), strict=True):
-                mask = running.view(-1, *[1] * (part.dim() - 2))
-                kept[0] = torch.where(mask, part[last, every], kept[0])
+            else:
+                mask = running if part.dim() == 2 else running[:, None]
+                kept[0] = torch.where(mask, part[last, self._every], kept[0])
         self._last = points[-1]
         self._rows += k
         self._left -= k
@@ -167,11 +158,13 @@ class Log:
         self._end = torch.where(running, self._rows - 1, self._end)
         if interrupted:
             self._codes[running] = Status.INTERRUPTED.value
-        points, values, norms = self._kept
-        if self._record:
-            kept = slice(int(self._end.max()) + 1)
-            points, values, norms = points[kept], values[kept], norms[kept]
-            self._freeze(points, values, norms)
+        last = int(self._end.max()) if self._record else 0
+        points, values, norms = (kept[: last + 1] for kept in self._kept)
+        if bool((self._end < last).any()):  # repeat each start's last row after it
+            after = torch.arange(last + 1, device=self._end.device)[:, None] > self._end
+            for kept in (points, values, norms):
+                mask = after if kept.dim() == 2 else after[..., None]
+                torch.where(mask, kept[self._end, self._every], kept, out=kept)
         return Trajectory(
             points=points.reshape(-1, *self._shape, points.shape[-1]),
             values=values.view(-1, *self._shape),
@@ -181,16 +174,6 @@ class Log:
             codes=self._codes.view(self._shape),
             layout=layout,
         )
-
-    def _freeze(self, *rows: Tensor) -> None:
-        """Repeat each start's last row after its end, in place."""
-        count = torch.arange(len(rows[0]), device=self._end.device)
-        after = count[:, None] > self._end
-        if bool(after.any()):
-            every = torch.arange(len(self._end), device=self._end.device)
-            for kept in rows:
-                mask = after.view(*after.shape, *[1] * (kept.dim() - 2))
-                torch.where(mask, kept[self._end, every], kept, out=kept)
 
 
 def _room(like: Tensor, *shape: int) -> Tensor:

@@ -15,7 +15,13 @@ from torch.optim import Optimizer
 from autodiff_guide.descent import _compiled
 from autodiff_guide.descent._log import Log, read_limits
 from autodiff_guide.descent._problem import At, Function, Problem, read_start
-from autodiff_guide.descent._rules import GradientRule, Now, Rule, State
+from autodiff_guide.descent._rules import (
+    GradientRule,
+    Now,
+    Rule,
+    State,
+    require_setting,
+)
 from autodiff_guide.descent._searches import SearchRule
 from autodiff_guide.descent._torch import FromTorch
 from autodiff_guide.descent._trajectory import Status, Trajectory
@@ -128,7 +134,7 @@ def minimize(
     >>> print(found.status, f"{found.end['bias'].item():.2f}")
     gradient below 3.00
     """
-    _require_steps(steps)
+    require_setting("steps", steps)
     with torch.inference_mode(False), torch.enable_grad():
         rule = _as_rule(rule, compiled=compile)
         point, layout = read_start(start, batched=batched)
@@ -172,7 +178,7 @@ def _plan(
     point = problem.start.point
     rate, most = rule.rate(point), _together(point)
     if compiled:
-        return _compiled.CompiledRun(problem, rule, rate), _compiled.RUN, most
+        return _compiled.compiled_run(problem, rule, rate), _compiled.RUN, most
 
     def advance(t: int, at: At, state: State) -> tuple[At, State]:
         point, state = step(Now(t, rate(t), at.point, at.gradient), state)
@@ -186,15 +192,6 @@ def _together(point: Tensor) -> int:
     if point.device.type != "cpu":
         return 64
     return max(4, min(256, 2**18 // point.numel()))
-
-
-def _require_steps(steps: object) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int):
-        raise TypeError(
-            f"steps: expected an integer, got {type(steps).__name__}; try steps=1000"
-        )
-    if steps < 1:
-        raise ValueError(f"steps: expected at least 1, got {steps}; try steps=1000")
 
 
 def _as_rule(rule: object, *, compiled: bool) -> GradientRule | SearchRule:

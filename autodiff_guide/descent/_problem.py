@@ -176,7 +176,8 @@ class Problem:
             return slope.view(-1, slope.shape[-1]).sum(0)  # starts keep to themselves
 
         rows = torch.autograd.functional.jacobian(slopes, point)
-        return torch.movedim(rows, 0, -2)
+        hessian: Tensor = torch.movedim(rows, 0, -2)
+        return hessian
 
 
 def _of_vector(name: str, fn: Function, layout: Layout | None) -> Function:

@@ -21,14 +21,22 @@ Rate: TypeAlias = float | Tensor | Callable[[int], float]
 RateAt: TypeAlias = Callable[[int], float | Tensor]
 State: TypeAlias = Any
 
-_RANGES: dict[str, tuple[str, Callable[[float], bool], float]] = {
-    "lr": ("> 0", lambda x: 0 < x < inf, 0.01),
-    "eps": ("> 0", lambda x: 0 < x < inf, 1e-8),
-    "momentum": ("in [0, 1)", lambda x: 0 <= x < 1, 0.9),
-    "alpha": ("in [0, 1)", lambda x: 0 <= x < 1, 0.99),
-    "betas": ("in [0, 1)", lambda x: 0 <= x < 1, 0.9),
-    "shrink": ("in (0, 1)", lambda x: 0 < x < 1, 0.5),
-    "c": ("in (0, 1)", lambda x: 0 < x < 1, 1e-4),
+_POSITIVE = "a number > 0", lambda x: 0 < x < inf
+_SHARE = "a number in [0, 1)", lambda x: 0 <= x < 1
+_INSIDE = "a number in (0, 1)", lambda x: 0 < x < 1
+
+_RANGES: dict[str, tuple[str, Callable[[float], bool], str]] = {
+    "lr": (*_POSITIVE, "0.01"),
+    "eps": (*_POSITIVE, "1e-8"),
+    "momentum": (*_SHARE, "0.9"),
+    "alpha": (*_SHARE, "0.99"),
+    "betas": (*_SHARE, "(0.9, 0.999)"),
+    "shrink": (*_INSIDE, "0.5"),
+    "c": (*_INSIDE, "1e-4"),
+    "steps": ("a whole number >= 1", lambda x: isinstance(x, int) and x >= 1, "1000"),
+    "value_below": ("a number", lambda x: x == x, "1e-6, or None"),
+    "step_below": (*_POSITIVE, "1e-6, or None"),
+    "gradient_below": (*_POSITIVE, "1e-6, or None"),
 }
 
 
@@ -36,10 +44,10 @@ class Rule(ABC):
     """What every rule shares: checked settings, a state, a repr that is its label."""
 
     def __post_init__(self) -> None:
+        may_vary = isinstance(self, GradientRule)
         for name, value in vars(self).items():
-            varies = name == "lr" and isinstance(self, GradientRule) and callable(value)
-            if name in _RANGES and not varies:
-                _require_setting(name, value)
+            if not (may_vary and name == "lr" and callable(value)):
+                require_setting(name, value)
 
     @abstractmethod
     def init(self, point: Tensor) -> State:
@@ -56,16 +64,22 @@ class Rule(ABC):
 
 
 class Now(NamedTuple):
-    """What a rule sees when it steps."""
+    """What a rule sees when it steps.
+
+    Parameters
+    ----------
+    t : int
+        The number of the step, from 0; a tensor in a compiled run.
+    lr : float or Tensor
+        The rate of this very step: a number, or a tensor of shape ``(B, 1)``.
+    point, gradient : Tensor
+        Where it stands, and the gradient there: shape ``(*B, n)``.
+    """
 
     t: int | Tensor
-    """The number of the step, from 0."""
     lr: float | Tensor
-    """The rate of this very step: a number, or a tensor of shape ``(B, 1)``."""
     point: Tensor
-    """Where it stands, shape ``(*B, n)``."""
     gradient: Tensor
-    """The gradient there."""
 
 
 class GradientRule(Rule):
@@ -330,24 +344,6 @@ def _divide(
     return torch.addcdiv(now.point, direction, root, value=-lr)
 
 
-def _require_setting(name: str, value: Any) -> None:
-    """Raise unless all numbers of a setting are in the range of its name."""
-    wanted, holds, example = _RANGES[name]
-    if isinstance(value, Tensor):
-        value = tuple(require_floating(name, value).view(-1).tolist())
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(
-                f"{name}: expected a number, got {type(number).__name__}; "
-                f"try {name}={example:g}"
-            )
-        if not holds(number):
-            raise ValueError(
-                f"{name}: expected a number {wanted}, got {number}; "
-                f"try {name}={example:g}"
-            )
-
-
 def _scheduled(schedule: Callable[[int], float], t: int) -> float:
     rate = schedule(t)
     if not 0 <= rate < inf:
@@ -356,6 +352,25 @@ def _scheduled(schedule: Callable[[int], float], t: int) -> float:
             "check the schedule there"
         )
     return float(rate)
+
+
+def require_setting(name: str, value: Any) -> None:
+    """Raise unless a setting, or each number of it, is in the range of its name."""
+    if name not in _RANGES:
+        return
+    wanted, holds, example = _RANGES[name]
+    if isinstance(value, Tensor):
+        value = tuple(require_floating(name, value).view(-1).tolist())
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise TypeError(
+                f"{name}: expected {wanted}, got {type(number).__name__}; "
+                f"try {name}={example}"
+            )
+        if not holds(number):
+            raise ValueError(
+                f"{name}: expected {wanted}, got {number}; try {name}={example}"
+            )
 
 
 def shown(settings: dict[str, Any]) -> str:
@@ -368,6 +383,4 @@ def _show(value: object) -> str:
         return f"{value.min():g}…{value.max():g} ({len(value)})"
     if isinstance(value, Tensor | float):
         return f"{value:g}"
-    if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
-    return repr(value)
+    return getattr(value, "__name__", repr(value))

@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 
 from autodiff_guide.descent._rules import GradientRule, Now, Rate, State, shown
 
-_ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "NAdam")
-_ELEMENTWISE += ("RAdam", "RMSprop", "Rprop", "ASGD")
+_ELEMENTWISE: tuple[str, ...] = (
+    *("SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax"),
+    *("NAdam", "RAdam", "RMSprop", "Rprop", "ASGD"),
+)
 
 
 class FromTorch(GradientRule):

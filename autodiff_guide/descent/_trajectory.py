@@ -6,7 +6,9 @@ Change here what a result tells, how it is shown, and how it is kept in a file.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib import import_module
 from os import PathLike
 from typing import Any, Self
@@ -19,7 +21,41 @@ from torch.utils._pytree import treespec_dumps, treespec_loads
 
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide.descent._problem import Layout
-from autodiff_guide.descent._verdict import Verdict
+
+
+class Verdict(Enum):
+    """A short name, its code as `value`, and a `sentence` with causes."""
+
+    sentence: str
+
+    def __new__(cls, sentence: str) -> Self:
+        member = object.__new__(cls)
+        member._value_ = len(cls.__members__)
+        member.sentence = sentence
+        return member
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+    @classmethod
+    def of(cls, codes: Tensor) -> Self | list[Self]:
+        """Return the verdict with this code, or a list of them for many codes."""
+        members = list(cls)
+        if codes.dim() == 0:
+            return members[int(codes)]
+        return [members[code] for code in codes.tolist()]
+
+    @classmethod
+    def rows(cls, codes: Tensor) -> list[tuple[str, str]]:
+        """Return a row of a table for each verdict met, the most frequent first."""
+        members, counts = list(cls), Counter(codes.view(-1).tolist()).most_common()
+        return [
+            (
+                f"{count} of {codes.numel()}" if codes.dim() else "status",
+                f"{members[code]}: {members[code].sentence}",
+            )
+            for code, count in counts
+        ]
 
 
 class Status(Verdict):
@@ -123,27 +159,22 @@ class Trajectory(Printed):
         return {name: getattr(self, name).numpy(force=True) for name in names}
 
     def to_pandas(self) -> Any:
-        """Return a pandas ``DataFrame`` with a row for each step of each start.
+        """Return a pandas ``DataFrame``: a row for each step and start, as in `points`.
 
-        Its columns are ``start``, ``step``, ``value``, ``gradient_norm`` and the
-        components of the point, ``x0``, ``x1``, … It needs pandas.
+        Its columns are ``value``, ``gradient_norm`` and the components of the point,
+        ``x0``, ``x1``, … It needs pandas.
         """
-        rows = {name: part.reshape(-1) for name, part in self.numpy().items()}
-        count, starts = len(self.values), rows["steps"].size
-        step = np.repeat(np.arange(count), starts)
-        last = np.tile(rows["steps"], count)
-        if count == 1:  # also where only the last row was kept
-            step = last
-        columns = {
-            "start": np.tile(np.arange(starts), count),
-            "step": step,
-            "value": rows["values"],
-            "gradient_norm": rows["gradient_norms"],
-        }
+        pandas, rows = import_module("pandas"), self.numpy()
+        sides = [range(len(self.values)), range(self.steps.numel())]
         components = rows["points"].reshape(-1, self.points.shape[-1]).T
-        columns |= {f"x{i}": column for i, column in enumerate(components)}
-        frame = import_module("pandas").DataFrame(columns)
-        return frame[step <= last].reset_index(drop=True)
+        return pandas.DataFrame(
+            {
+                "value": rows["values"].ravel(),
+                "gradient_norm": rows["gradient_norms"].ravel(),
+                **{f"x{i}": column for i, column in enumerate(components)},
+            },
+            index=pandas.MultiIndex.from_product(sides, names=["step", "start"]),
+        )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a NumPy file, ``.npz``, that `load` reads; nothing is pickled."""
@@ -168,39 +199,36 @@ class Trajectory(Printed):
         return cls(**tensors, rule=rule, layout=layout)
 
     def _table(self) -> Table:
+        where = [("starts", f"{self.steps.numel()}")]
         if self.steps.dim() == 0:
-            return Table(self.rule, self._rows_of_one())
-        return Table(self.rule, self._rows_of_many())
-
-    def _rows_of_one(self) -> list[tuple[str, str]]:
-        return [
-            ("start", _show_point(self.points[0])),
-            ("end", _show_point(self.points[-1])),
-            ("value, start", f"{self.values[0]:.3g}"),
-            ("value, end", f"{self.values[-1]:.3g}"),
-            ("gradient norm at end", f"{self.gradient_norms[-1]:.3g}"),
-            ("steps", f"{self.steps}"),
-            *Status.rows(self.codes),
+            where = [
+                ("start", _point(self.points[0])),
+                ("end", _point(self.points[-1])),
+            ]
+        rows = [
+            *where,
+            ("value, start", _span(self.values[0])),
+            ("value, end", _span(self.values[-1])),
+            ("gradient norm at end", _span(self.gradient_norms[-1])),
+            ("steps", _span(self.steps)),
         ]
-
-    def _rows_of_many(self) -> list[tuple[str, str]]:
-        values = self.values[-1]
-        finite = values[values.isfinite()]
-        spread = "none is finite"
-        if len(finite):
-            spread = (
-                f"{finite.min():.3g} lowest, {finite.median():.3g} median, "
-                f"{finite.max():.3g} highest"
-            )
-        return [
-            ("starts", f"{len(values)}"),
-            ("values, end", spread),
-            ("steps", f"{self.steps.min()} to {self.steps.max()}"),
-            *Status.rows(self.codes),
-        ]
+        return Table(self.rule, rows + Status.rows(self.codes))
 
 
-def _show_point(point: Tensor) -> str:
+def _span(numbers: Tensor) -> str:
+    """Return a number as text, or the range of the finite ones among many."""
+    if numbers.dim() == 0:
+        return f"{numbers.item():.3g}"
+    finite = numbers[numbers.isfinite()].double()
+    if not len(finite):
+        return "none is finite"
+    return (
+        f"{finite.min():.3g} lowest, {finite.median():.3g} median, "
+        f"{finite.max():.3g} highest"
+    )
+
+
+def _point(point: Tensor) -> str:
     """Return a point as text, shortened in the middle."""
     numbers = [f"{number:.3g}" for number in point.tolist()]
     if len(numbers) > 6:
