@@ -131,8 +131,8 @@ def minimize(
     ...     return (output - 2 * x - 3).square().mean()
     >>> adam = functools.partial(torch.optim.Adam, lr=0.1)
     >>> found = minimize(loss, dict(layer.named_parameters()), adam)
-    >>> print(found.status, f"{found.end['bias'].item():.2f}")
-    gradient below 3.00
+    >>> [f"{name} {part.item():.2f}" for name, part in found.end.items()]
+    ['weight 2.00', 'bias 3.00']
     """
     require_setting("steps", steps)
     with torch.inference_mode(False), torch.enable_grad():

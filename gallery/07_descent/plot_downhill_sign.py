@@ -60,7 +60,9 @@ def two_rules(point):
     return (4 * point).abs()
 
 
-good = ag.minimize(parabola, starts, GradientDescent(0.1))
+good = ag.minimize(
+    parabola, starts, GradientDescent(0.1), gradient_below=None
+)
 bad = ag.minimize(
     parabola, starts, GradientDescent(0.1), gradient=two_rules
 )
