@@ -66,10 +66,11 @@ def share_below(function, domain, count=10_000):
     return (z1 < z2 - rounding).double().mean().item()
 
 
-def logistic(points, x=torch.arange(6.0), y=torch.tensor([0, 0, 1, 0, 1, 1])):
+def logistic(points):
     """Return the cross-entropy of a slope and a bias on six labels."""
-    z = points[..., :1] * x.to(points) + points[..., 1:]
-    return (torch.nn.functional.softplus(z) - y.to(points) * z).mean(-1)
+    z = points[..., :1] * torch.arange(6).to(points) + points[..., 1:]
+    labels = torch.tensor([0, 0, 1, 0, 1, 1]).to(points)
+    return (torch.nn.functional.softplus(z) - labels * z).mean(-1)
 
 
 shares = {e.title: share_below(e, e.domain) for e in catalogue.values()}
