@@ -25,7 +25,7 @@ def point(*numbers):
 # %%
 # On a round bowl all of them work, and the status says which one fired.
 
-bowl = ag.objectives.CATALOGUE["Booth"]
+bowl = ag.objectives.CATALOGUE["booth"]
 rule = GradientDescent(0.05)
 settings = [
     {"value_below": 1e-6},
@@ -37,14 +37,14 @@ fired = []
 for setting in settings:
     descent = ag.minimize(bowl, point(-5.0, 5.0), rule, **setting)
     off = (descent.points[-1] - point(1.0, 3.0)).norm().item()
-    print(f"{int(descent.steps):3} steps, {off:.0e} away. {descent.status}")
+    print(f"{int(descent.steps):3} steps, {off:.0e} away: {descent.status}")
     fired.append(descent.status)
 
 # %%
 # **The step** is the rate times the gradient. A tiny rate makes tiny steps
 # anywhere. On Rosenbrock's valley with a rate of a millionth:
 
-valley = ag.objectives.CATALOGUE["Rosenbrock"]
+valley = ag.objectives.CATALOGUE["rosenbrock"]
 crawl = ag.minimize(
     valley, point(-1.2, 1.0), GradientDescent(1e-6), step_below=1e-4
 )
@@ -90,19 +90,23 @@ print(f"{level.status}\n{verdict.kind}")
 # function is below it everywhere: divide by a million, and the start is
 # good enough.
 
-shifted = ag.objectives.CATALOGUE["shifted parabola"]
+shifted = ag.objectives.CATALOGUE["shifted_parabola"]
 never = ag.minimize(shifted, point(-5.0), rule, value_below=1e-3)
 tiny = ag.minimize(
     lambda x: bowl(x) / 1e6, point(-5.0, 5.0), rule, value_below=1e-3
 )
-print(f"never: {never.values[-1].item():g} after {int(never.steps)} steps")
+print(f"never: {never.values[-1].item():g}, ended by {never.status}")
 print(f"tiny:  {int(tiny.steps)} steps, at {tiny.points[-1].tolist()}")
 
 # %%
 # **The limit** knows nothing at all. Too small, it stops a descent on its
-# way; too large, it pays for steps that change nothing.
+# way; too large, it pays for steps that change nothing. That is why
+# ``minimize`` has a rule on gradients of its own, so low that rounding
+# leaves little beyond it. Without it:
 
-idle = ag.minimize(bowl, point(-5.0, 5.0), rule, steps=2000)
+idle = ag.minimize(
+    bowl, point(-5.0, 5.0), rule, steps=2000, gradient_below=None
+)
 useful = int((idle.values > 1e-20).sum())
 print(f"2000 steps paid, from step {useful} on the value is below 1e-20")
 
@@ -120,7 +124,8 @@ assert crawl.status is Status.STEP_BELOW
 assert away > 2.1
 assert slope > 100
 assert verdict.kind is ag.descent.Kind.SADDLE
-assert never.status is Status.LIMIT
+assert never.status is Status.GRADIENT_BELOW
+assert idle.status is Status.LIMIT
 assert tiny.steps == 0
 assert useful < 500
 plt.show()
