@@ -1,4 +1,4 @@
-"""The command line: ``python -m autodiff_guide explain "message"`` or ``< traceback``."""
+"""The command line, ``python -m autodiff_guide``: add a command here."""
 
 import argparse
 import sys

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -28,6 +28,9 @@ class Cause:
     message : str
         Regular expression: torch's message is like this if it is this cause. Empty
         if the message tells nothing.
+    words : sequence of str
+        Names in the code that led to the failing line, one of which tells that it may
+        be this cause. Empty if no name does.
     check : str
         Name of the check of the live program that tells whether it is this cause.
         Empty if there is none.
@@ -37,6 +40,7 @@ class Cause:
     fix: str
     tempting: str = ""
     message: str = ""
+    words: Sequence[str] = ()
     check: str = ""
 
 
@@ -88,14 +92,15 @@ class Pitfall:
         return bool(self.message) and re.search(self.message, message) is not None
 
 
-def _pitfall(name: str, entry: dict[str, Any]) -> Pitfall:
-    causes = tuple(Cause(**cause) for cause in entry.pop("causes"))
-    return Pitfall(name, causes, **entry)
+def read(file: str) -> dict[str, Any]:
+    """Return the tables of a file beside this one."""
+    return tomllib.loads(files(__package__).joinpath(file).read_text("utf-8"))
 
 
-_ENTRIES = tomllib.loads(
-    files("autodiff_guide.pitfalls").joinpath("catalogue.toml").read_text("utf-8")
-)
+def _pitfall(name: str, causes: list[dict[str, Any]], **entry: str) -> Pitfall:
+    return Pitfall(name, tuple(Cause(**cause) for cause in causes), **entry)
+
+
 CATALOGUE: Mapping[str, Pitfall] = MappingProxyType(
-    {name: _pitfall(name, entry) for name, entry in _ENTRIES.items()}
+    {name: _pitfall(name, **entry) for name, entry in read("catalogue.toml").items()}
 )

@@ -11,67 +11,39 @@ from torch import Tensor
 
 from autodiff_guide._tables import Table
 from autodiff_guide._validate import require_tensor
-from autodiff_guide.pitfalls._catalogue import CATALOGUE
+from autodiff_guide.pitfalls._catalogue import CATALOGUE, Pitfall, read
 from autodiff_guide.pitfalls._explain import explain
 from autodiff_guide.pitfalls._replay import Replay
 
 _ROUNDING = 1e-3
+_SYMPTOMS = read("symptoms.toml")
 
 
 class Symptom(Enum):
-    """What can be wrong: a sentence with its usual causes, and the pitfall's name."""
+    """What can be wrong; the sentences are in ``symptoms.toml``."""
 
-    NO_HISTORY = (
-        "it has no history: nothing it was computed from requires a gradient, or "
-        "the path was cut by detach(), item(), no_grad() or a jump such as argmax",
-        "no-history",
-    )
-    LOSS_NOT_FINITE = (
-        "it is {value}, so none of its gradients can be trusted",
-        "loss-is-nan",
-    )
-    FROZEN = "its requires_grad is False, so it gets no gradient", "no-history"
-    NOT_A_LEAF = (
-        "it was computed from other tensors, so backward() leaves its .grad None; "
-        "make it a leaf, or call retain_grad()",
-        "grad-of-non-leaf",
-    )
-    NOT_REACHED = (
-        "no path leads from the loss to it, so its gradient is None: it was not used, "
-        "or the path was cut by detach(), item(), no_grad() or a jump such as argmax",
-        "unused-input",
-    )
-    NAN = (
-        "its gradient is NaN at {count} of {size} places; the first operation that "
-        "sent back NaN or infinity is {operation}",
-        "nan-from-untaken-branch",
-    )
-    INFINITE = (
-        "its gradient is infinite at {count} of {size} places; the first operation "
-        "that sent back NaN or infinity is {operation}",
-        "sqrt-at-zero",
-    )
-    ZERO = (
-        "its gradient is 0 everywhere; the first operation that sent back only zeros "
-        "is {operation}",
-        "rounding-in-the-path",
-    )
-    ACCUMULATED = (
-        "its .grad is {times} times the gradient of this loss: backward() ran "
-        "{times} times without zeroing",
-        "forgotten-zeroing",
-    )
-    OTHER_GRADIENT = (
-        "its .grad already holds something other than the gradient of this loss, and "
-        "backward() adds to it: was it zeroed?",
-        "forgotten-zeroing",
-    )
-    MIXED_DTYPES = "more than one dtype: {groups}", "dtype-mismatch"
-    MIXED_DEVICES = "more than one device: {groups}", "device-mismatch"
+    NO_HISTORY = "no history"
+    LOSS_NOT_FINITE = "loss not finite"
+    FROZEN = "frozen"
+    NOT_A_LEAF = "not a leaf"
+    NOT_REACHED = "not reached"
+    NAN = "nan"
+    INFINITE = "infinite"
+    ZERO = "zero"
+    ACCUMULATED = "accumulated"
+    OTHER_GRADIENT = "other gradient"
+    MIXED_DTYPES = "mixed dtypes"
+    MIXED_DEVICES = "mixed devices"
 
-    def __init__(self, sentence: str, name: str) -> None:
-        self.sentence = sentence
-        self.pitfall = CATALOGUE[name]
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with its usual causes; braces hold what was measured."""
+        return str(_SYMPTOMS[self.value]["sentence"])
+
+    @property
+    def pitfall(self) -> Pitfall:
+        """The pitfall whose page says more."""
+        return CATALOGUE[_SYMPTOMS[self.value]["pitfall"]]
 
 
 @dataclass(frozen=True)
@@ -94,7 +66,9 @@ class Diagnosis:
         if not self.findings:
             rows = [("all", "every gradient is there, finite and not 0 everywhere", "")]
         else:
-            rows = [(f.where, f.sentence, f.symptom.pitfall.link) for f in self.findings]
+            rows = [
+                (f.where, f.sentence, f.symptom.pitfall.link) for f in self.findings
+            ]
         plural = "" if self.parameters == 1 else "s"
         return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
 

@@ -1,14 +1,14 @@
 """What a failed program tells about the cause of its error: add a check here.
 
 A check looks at a :class:`Scene` and answers whether it is this cause; None if it
-cannot tell. ``catalogue.toml`` names the check of a cause.
+cannot tell. ``catalogue.toml`` calls it by its name.
 """
 
 from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
@@ -20,15 +20,16 @@ from torch.autograd.graph import Node
 
 _TORCH = str(Path(torch.__file__).parent)
 _OWN = str(Path(__file__).parent.parent)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What can be seen where an error was raised, by your names.
+    """What can be seen where an error was raised.
 
-    ``words`` are the names in the code that led to the failing line, attributes with
-    a dot, and ``<`` for a comparison; see :func:`_named`. None if the code cannot be
-    read. ``inside`` holds the variables of torch's own functions.
+    ``objects`` are your variables, ``inside`` those of torch's functions. ``words``
+    are the names in the code that led to the failing line, as :func:`_words` finds
+    them; None if that code cannot be read.
     """
 
     message: str
@@ -36,26 +37,21 @@ class Scene:
     inside: Mapping[str, object] = field(default_factory=dict)
     words: frozenset[str] | None = None
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return your tensors by name."""
-        return {k: v for k, v in self.objects.items() if isinstance(v, Tensor)}
+    def tensors(self) -> list[Tensor]:
+        """Return your tensors."""
+        return [value for value in self.objects.values() if isinstance(value, Tensor)]
 
     def parameters(self) -> list[Tensor]:
         """Return the parameters of your modules."""
         modules = [m for m in self.objects.values() if isinstance(m, nn.Module)]
         return [parameter for module in modules for parameter in module.parameters()]
 
-    def saw(self, *words: str) -> bool | None:
-        """Tell whether one of `words` is in the code that led to the failing line."""
-        return None if self.words is None else not self.words.isdisjoint(words)
-
 
 def scene(error: BaseException) -> Scene:
     """Look around where `error` was raised."""
     objects: dict[str, object] = {}
     inside: dict[str, object] = {}
-    words: set[str] = set()
-    readable = False
+    words: set[str] | None = None
     for frame, line in walk_tb(error.__traceback__):
         path = frame.f_code.co_filename
         if path.startswith(_TORCH):
@@ -63,98 +59,88 @@ def scene(error: BaseException) -> Scene:
         elif not path.startswith(_OWN):
             objects.update(frame.f_locals)
             found = _words(frame, line)
-            readable = readable or found is not None
-            words |= found or set()
-    seen = frozenset(words) if readable else None
+            words = words if found is None else found | (words or set())
+    seen = None if words is None else frozenset(words)
     return Scene(str(error), objects, inside, seen)
 
 
 def _words(frame: FrameType, line: int) -> set[str] | None:
-    """Return the names in the code that the failing line depends on."""
+    """Return the names in what the failing line depends on, and in what it calls."""
     try:
         tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
     except (SyntaxError, ValueError):
         return None
-    around = [n for n in ast.walk(tree) if _first(n) <= line <= _last(n)]
-    if not around:
+    statements = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    if not statements:
         return None
-    functions = [n for n in around if isinstance(n, ast.FunctionDef)]
-    body: ast.AST = functions[-1] if functions else tree
-    statement = [n for n in around if isinstance(n, ast.stmt)][-1]
-    words = set(_named(statement))
-    for function in functions[-1:]:
-        words |= {name for d in function.decorator_list for name in _named(d)}
-    grown: set[str] = set()
-    while grown != words:
-        grown = set(words)
-        for node in ast.walk(body):
-            words.update(_feeding(node, grown))
+    bodies: list[ast.AST] = [
+        tree,
+        *(node for node in statements if isinstance(node, _FUNCTIONS)),
+    ]
+    body, words = bodies[-1], set(_named(statements[-1]))
+    words.update(*map(_named, getattr(body, "decorator_list", ())))
+    known = 0
+    while known < len(words):
+        known = len(words)
+        for made, needed in _steps(body):
+            if not words.isdisjoint(made):
+                words.update(needed)
     namespace = {**frame.f_globals, **frame.f_locals}
-    called = [_code(namespace.get(word)) for word in words]
-    for code in filter(None, called):
-        words |= {*code.co_names, *(f".{name}" for name in code.co_names)}
+    for name in list(words):
+        called = _code(namespace.get(name))
+        words.update(
+            *((name, f".{name}") for name in called.co_names) if called else ()
+        )
     return words
 
 
-def _feeding(node: ast.AST, wanted: set[str]) -> Iterable[str]:
-    """Return the names that `node` needs if it assigns to one that is wanted."""
-    match node:
-        case ast.Assign(targets=targets):
-            made = {name for target in targets for name in _named(target)}
-        case ast.AugAssign(target=target) | ast.For(target=target):
-            made = set(_named(target))
-        case ast.With(items=items, body=body):
-            made = {name for part in body for name in _stored(part)}
-            needed = {name for item in items for name in _named(item)}
-            return needed if made & wanted else ()
-        case _:
-            return ()
-    return _named(node) if made & wanted else ()
+def _steps(body: ast.AST) -> Iterator[tuple[set[str], Iterable[str]]]:
+    """Yield, for each assignment or ``with``, the names it makes and those it needs."""
+    for node in ast.walk(body):
+        match node:
+            case ast.Assign() | ast.AugAssign():
+                yield set(_named(node, ast.Store)), _named(node)
+            case ast.For(target, needed):
+                yield set(_named(target)), _named(needed)
+            case ast.With(items):
+                needed = ast.Tuple([item.context_expr for item in items])
+                yield set(_named(node, ast.Store)), _named(needed)
 
 
-def _stored(node: ast.AST) -> Iterator[str]:
+def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator[str]:
+    """Yield names, attributes with a dot, and words for what tells a mistake."""
     for part in ast.walk(node):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-            yield part.id
-
-
-def _named(node: ast.AST) -> Iterator[str]:
-    """Yield names, and words for what tells a mistake: a copy, a rebound name."""
-    for part in ast.walk(node):
+        if use is not None and not isinstance(getattr(part, "ctx", None), use):
+            continue
         match part:
-            case ast.Name(id=name) | ast.keyword(arg=str(name)):
+            case ast.Name(name) | ast.keyword(str(name)):
                 yield name
-            case ast.Attribute(attr=name):
+            case ast.Attribute(_, name):
                 yield f".{name}"
             case ast.Compare():
-                yield "<"
+                yield "a comparison"
             case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other))):
-                yield "w = w -" if name == other else ""
+                yield "w = w -" if name == other else name
             case ast.Assign(_, ast.Call(ast.Attribute(_, "backward"))):
                 yield "= backward()"
             case ast.Call(ast.Attribute(_, "tensor" | "as_tensor"), [argument]):
-                names = any(isinstance(n, ast.Name) for n in ast.walk(argument))
-                yield "tensor(copied)" if names else ""
+                copied = any(isinstance(n, ast.Name) for n in ast.walk(argument))
+                yield "tensor(a copy)" if copied else "tensor(numbers)"
 
 
 def _code(called: object) -> CodeType | None:
-    """Return the code of a function or module of yours."""
+    """Return the code of a function or a module of yours."""
     function = type(called).forward if isinstance(called, nn.Module) else called
     code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType) or code.co_filename.startswith(_TORCH):
-        return None
-    return code
+    yours = isinstance(code, CodeType) and not code.co_filename.startswith(_TORCH)
+    return code if yours else None
 
 
-def _first(node: ast.AST) -> int:
-    return getattr(node, "lineno", 0)
-
-
-def _last(node: ast.AST) -> int:
-    return getattr(node, "end_lineno", None) or -1
-
-
-def _walk(roots: Iterable[Node]) -> set[Node]:
+def _walk(*roots: Node) -> set[Node]:
     """Return all nodes of the graph behind `roots`."""
     found, waiting = set(roots), list(roots)
     while waiting:
@@ -176,84 +162,49 @@ def _freed(node: Node) -> bool | None:
     return kept
 
 
-def _behind_the_loss(scene: Scene) -> tuple[set[Node], set[bool | None]]:
-    """Return the graph of the failed backward, and whether its parts were freed."""
-    outputs = scene.inside.get("t_outputs", ())
-    roots = [o.grad_fn for o in outputs if isinstance(o, Tensor) and o.grad_fn]
-    graph = _walk(roots)
-    return graph, {_freed(node) for node in graph}
-
-
-def _has_shared_part(scene: Scene, graph: set[Node]) -> bool:
-    """Tell whether a tensor of yours inside the graph has nothing left but freed."""
-    nodes = [t.grad_fn for t in scene.tensors().values() if t.grad_fn in graph]
-    return any({_freed(n) for n in _walk([node])} <= {True, None} for node in nodes)
+def _freed_part(scene: Scene) -> str:
+    """Name what was freed of the graph that torch was to go back through."""
+    outputs = scene.inside.get("t_outputs")
+    if not isinstance(outputs, tuple):
+        return ""
+    graph = _walk(*(output.grad_fn for output in outputs if output.grad_fn))
+    if False not in map(_freed, graph):
+        return "all"
+    nodes = [t.grad_fn for t in scene.tensors() if t.grad_fn in graph]
+    named = any(False not in map(_freed, _walk(node)) for node in nodes if node)
+    return "a part that a variable holds" if named else "an earlier part"
 
 
 def same_loss(scene: Scene) -> bool | None:
     """Tell whether all of the graph was freed: the same loss went back twice."""
-    graph, freed = _behind_the_loss(scene)
-    return False not in freed if graph else None
+    return _freed_part(scene) == "all" if scene.inside else None
 
 
 def shared_part(scene: Scene) -> bool | None:
-    """Tell whether a part of the graph was freed that one of your tensors names."""
-    graph, freed = _behind_the_loss(scene)
-    if not graph:
-        return None
-    return {True, False} <= freed and _has_shared_part(scene, graph)
+    """Tell whether the freed part of the graph is still a variable of yours."""
+    return "variable" in _freed_part(scene) if scene.inside else None
 
 
 def carried_over(scene: Scene) -> bool | None:
-    """Tell whether the freed part of the graph belongs to an earlier iteration."""
-    graph, freed = _behind_the_loss(scene)
-    if not graph:
-        return None
-    return {True, False} <= freed and not _has_shared_part(scene, graph)
+    """Tell whether the freed part of the graph is known only to later results."""
+    return "earlier" in _freed_part(scene) if scene.inside else None
 
 
 def nothing_marked(scene: Scene) -> bool | None:
     """Tell whether none of your tensors requires a gradient, and no module is there."""
-    if not scene.objects:
-        return None
-    marked = any(tensor.requires_grad for tensor in scene.tensors().values())
-    return not marked and not scene.parameters()
+    marked = any(tensor.requires_grad for tensor in scene.tensors())
+    return not marked and not scene.parameters() if scene.objects else None
 
 
 def all_frozen(scene: Scene) -> bool | None:
     """Tell whether your modules have parameters, and all are frozen."""
-    if not scene.objects:
-        return None
-    parameters = scene.parameters()
-    return bool(parameters) and not any(p.requires_grad for p in parameters)
+    flags = {parameter.requires_grad for parameter in scene.parameters()}
+    return flags == {False} if scene.objects else None
 
 
 def recording_is_off(scene: Scene) -> bool | None:
-    """Tell whether the loss was computed where torch does not record."""
-    if scene.objects and not torch.is_grad_enabled():
-        return True
-    return scene.saw(".no_grad", "no_grad", ".inference_mode", ".set_grad_enabled")
-
-
-def detached(scene: Scene) -> bool | None:
-    """Tell whether the code that led to the loss leaves the graph."""
-    return scene.saw(".detach", ".detach_", ".item", ".tolist", ".numpy", ".data")
-
-
-def copied(scene: Scene) -> bool | None:
-    """Tell whether the code that led to the loss copies results by torch.tensor."""
-    return scene.saw("tensor(copied)")
-
-
-def jumps(scene: Scene) -> bool | None:
-    """Tell whether the code that led to the loss compares, or picks an index."""
-    return scene.saw("<", ".argmax", ".argmin", ".argsort", ".eq", ".long", ".int")
-
-
-def of_a_gradient(scene: Scene) -> bool | None:
-    """Tell whether the code that led to the loss differentiates, unrecorded."""
-    differentiates = scene.saw(".grad", "grad")
-    return differentiates and not scene.saw("create_graph")
+    """Tell whether torch does not record where the error is raised."""
+    return not torch.is_grad_enabled() if scene.objects else None
 
 
 def none_is_a_gradient(scene: Scene) -> bool | None:
@@ -262,18 +213,14 @@ def none_is_a_gradient(scene: Scene) -> bool | None:
         return True
     if not scene.objects:
         return None if "operand" in scene.message else False
-    used = scene.saw(".grad", ".backward")
-    return bool(scene.tensors()) if used is None else used
+    if scene.words is None:
+        return bool(scene.tensors())
+    return not scene.words.isdisjoint({".grad", ".backward"})
 
 
-def returned_by_backward(scene: Scene) -> bool | None:
-    """Tell whether what backward() returns was kept."""
-    return scene.saw("= backward()")
-
-
-def rebound(scene: Scene) -> bool | None:
-    """Tell whether a name was rebound: w = w - something."""
-    return scene.saw("w = w -")
+def in_a_loss(scene: Scene) -> bool | None:
+    """Tell whether the error was raised inside a loss, which has a target."""
+    return "target" in scene.inside if scene.objects else None
 
 
 def target_is_column(scene: Scene) -> bool | None:
@@ -284,27 +231,5 @@ def target_is_column(scene: Scene) -> bool | None:
 
 def target_is_one_hot(scene: Scene) -> bool | None:
     """Tell whether the target has a column for each class."""
-    column = target_is_column(scene)
-    return None if column is None else not column
-
-
-CHECKS: Mapping[str, Callable[[Scene], bool | None]] = {
-    check.__name__: check
-    for check in (
-        same_loss,
-        shared_part,
-        carried_over,
-        nothing_marked,
-        all_frozen,
-        recording_is_off,
-        detached,
-        copied,
-        jumps,
-        of_a_gradient,
-        none_is_a_gradient,
-        returned_by_backward,
-        rebound,
-        target_is_column,
-        target_is_one_hot,
-    )
-}
+    target = scene.inside.get("target")
+    return target.shape[1:] != (1,) if isinstance(target, Tensor) else None

@@ -5,17 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from autodiff_guide._tables import Table
+from autodiff_guide.pitfalls import _evidence
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
-from autodiff_guide.pitfalls._evidence import CHECKS, Scene, scene
+from autodiff_guide.pitfalls._evidence import Scene, scene
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 _LAST_LINE = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
 
 
@@ -57,7 +57,7 @@ class Explanation:
         return self._table()._repr_html_()
 
 
-class _Explaining(ContextDecorator):
+class _Explaining:
     """Does nothing until an exception passes; has no state, so one is enough."""
 
     def __enter__(self) -> None:
@@ -70,38 +70,31 @@ class _Explaining(ContextDecorator):
             with suppress(Exception):  # your error passes, whatever the note meets
                 _annotate(error)
 
-    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:  # type: ignore[override]
-        """Decorate a function, also one that awaits or yields."""
-        run: Callable[..., Any] = fn
-        if inspect.isasyncgenfunction(fn):
-
-            @wraps(fn)
-            async def yielded(*args: Any, **kwargs: Any) -> Any:
-                with self:
-                    async for value in run(*args, **kwargs):
-                        yield value
-
-            return yielded  # type: ignore[return-value]
-        if inspect.iscoroutinefunction(fn):
-
-            @wraps(fn)
-            async def awaited(*args: Any, **kwargs: Any) -> Any:
-                with self:
-                    return await run(*args, **kwargs)
-
-            return awaited  # type: ignore[return-value]
-        if inspect.isgeneratorfunction(fn):
-
-            @wraps(fn)
-            def generated(*args: Any, **kwargs: Any) -> Iterator[Any]:
-                with self:
-                    return (yield from run(*args, **kwargs))
-
-            return generated  # type: ignore[return-value]
-        return super().__call__(fn)
+    def __call__(self, fn: F) -> F:
+        return cast(F, wraps(fn)(_entered(fn)))
 
 
 _EXPLAINING = _Explaining()
+
+
+def _entered(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fn` run within the context, also if it awaits or yields."""
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with _EXPLAINING:
+            return await fn(*args, **kwargs)
+
+    def generated(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        with _EXPLAINING:
+            return (yield from fn(*args, **kwargs))
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with _EXPLAINING:
+            return fn(*args, **kwargs)
+
+    if inspect.iscoroutinefunction(fn):
+        return awaited
+    return generated if inspect.isgeneratorfunction(fn) else called
 
 
 @overload
@@ -113,12 +106,12 @@ def explain(subject: BaseException | str, /) -> Explanation: ...
 
 
 @overload
-def explain(subject: Callable[P, R], /) -> Callable[P, R]: ...
+def explain(subject: F, /) -> F: ...
 
 
 def explain(
-    subject: BaseException | str | Callable[P, R] | None = None, /
-) -> _Explaining | Explanation | Callable[P, R]:
+    subject: BaseException | str | F | None = None, /
+) -> _Explaining | Explanation | F:
     """Add to an error of autograd its cause, the tempting wrong fix and the right one.
 
     As a context manager, ``with explain():``, or as a decorator, ``@explain``, it
@@ -141,7 +134,7 @@ def explain(
 
     Returns
     -------
-    contextlib.ContextDecorator or Explanation or callable
+    context manager, Explanation or callable
         What `subject` asks for.
 
     Raises
@@ -187,28 +180,35 @@ def _message(text: str) -> str:
 def _explanation(seen: Scene) -> Explanation:
     message = " ".join(seen.message.split())
     for pitfall in CATALOGUE.values():
-        if pitfall.matches(message) and _verdict(pitfall.check, seen) is not False:
-            return Explanation(seen.message, pitfall, _fitting(pitfall, seen, message))
+        if pitfall.matches(message) and _answer(pitfall.check, seen) is not False:
+            return Explanation(seen.message, pitfall, _fitting(pitfall, message, seen))
     return Explanation(seen.message)
 
 
-def _verdict(check: str, seen: Scene) -> bool | None:
-    return CHECKS[check](seen) if check else None
+def _answer(check: str, seen: Scene) -> bool | None:
+    """Return what the check of this name tells; None if there is none."""
+    answer: bool | None = getattr(_evidence, check)(seen) if check else None
+    return answer
 
 
-def _fitting(pitfall: Pitfall, seen: Scene, message: str) -> tuple[Cause, ...]:
+def _verdict(cause: Cause, message: str, seen: Scene) -> bool | None:
+    """Tell whether it was `cause`; None if nothing that was seen tells."""
+    if cause.message and not re.search(cause.message, message):
+        return False
+    answers = [_answer(cause.check, seen)]
+    if cause.words and seen.words is not None:
+        answers.append(not seen.words.isdisjoint(cause.words))
+    if True in answers or False in answers:
+        return True in answers
+    return True if cause.message else None
+
+
+def _fitting(pitfall: Pitfall, message: str, seen: Scene) -> tuple[Cause, ...]:
     """Return the causes that are proved; if none is, those that are not disproved."""
-    judged = []
-    for cause in pitfall.causes:
-        verdict = _verdict(cause.check, seen)
-        if cause.message:
-            verdict = bool(re.search(cause.message, message)) and verdict is not False
-        judged.append((cause, verdict))
-    for accepted in ({True}, {None}):
-        fitting = tuple(cause for cause, verdict in judged if verdict in accepted)
-        if fitting:
-            return fitting
-    return pitfall.causes
+    judged = [(cause, _verdict(cause, message, seen)) for cause in pitfall.causes]
+    proved = tuple(cause for cause, verdict in judged if verdict)
+    possible = tuple(cause for cause, verdict in judged if verdict is None)
+    return proved or possible or pitfall.causes
 
 
 def _annotate(error: BaseException) -> Explanation:

@@ -1,4 +1,4 @@
-"""One backward pass, watched for a NaN, an infinity or a zero; a defect is added here."""
+"""One backward pass, watched for NaN, infinity and zero: add a defect here."""
 
 from __future__ import annotations
 

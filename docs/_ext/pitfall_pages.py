@@ -109,7 +109,7 @@ class Page:
     def check(self, block):
         """Run or match `block`, and return what is written below it."""
         if block.role == ALSO:
-            if not ag.explain(block.text).pitfall is self.entry:
+            if ag.explain(block.text).pitfall is not self.entry:
                 raise self.fault(block.line, f"{self.name} does not match this")
             return None
         if not self.runs:
@@ -162,7 +162,12 @@ class Page:
         at = next(i for i, line in enumerate(lines) if re.match(r"## |\*\*Brok", line))
         lines[at:at] = [causes(self.entry), ""]
         if self.entry.message:
-            lines += ["", "## What `ag.explain()` prints", "", fenced(self.explanation())]
+            lines += [
+                "",
+                "## What `ag.explain()` prints",
+                "",
+                fenced(self.explanation()),
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -180,7 +185,9 @@ def run(program, path, line):
             error = raised
     said = [*(warning.message for warning in warned), *([error] if error else [])]
     both = "got" in namespace and "truth" in namespace
-    return Outcome((namespace["got"], namespace["truth"]) if both else None, said, error)
+    return Outcome(
+        (namespace["got"], namespace["truth"]) if both else None, said, error
+    )
 
 
 def squeezed(text):
