@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -84,7 +84,7 @@ def _entered(fn: Callable[..., Any]) -> Callable[..., Any]:
         with _EXPLAINING:
             return await fn(*args, **kwargs)
 
-    def generated(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def generated(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with _EXPLAINING:
             return (yield from fn(*args, **kwargs))
 
