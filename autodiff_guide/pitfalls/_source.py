@@ -54,9 +54,17 @@ def words(frame: FrameType, line: int) -> set[str] | None:
     return found
 
 
+def _within(body: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of `body`, but not those of functions that it defines."""
+    for node in ast.iter_child_nodes(body):
+        if not isinstance(node, _FUNCTIONS):
+            yield node
+            yield from _within(node)
+
+
 def _steps(body: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
     """Yield, for each assignment or ``with``, the names it makes and what it needs."""
-    for node in ast.walk(body):
+    for node in _within(body):
         match node:
             case ast.Assign() | ast.AugAssign():
                 yield set(_named(node, ast.Store)), node
@@ -92,13 +100,13 @@ def _backwards(body: ast.AST) -> Iterator[str]:
     """Yield a word for what the calls of backward() in this code have in common."""
     calls = [
         (node, node.func.value)
-        for node in ast.walk(body)
+        for node in _within(body)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "backward"
     ]
     losses = [ast.unparse(loss) for _, loss in calls]
-    loops = [node for node in ast.walk(body) if isinstance(node, ast.For | ast.While)]
+    loops = [node for node in _within(body) if isinstance(node, ast.For | ast.While)]
     for call, loss in calls:
         around = [loop for loop in loops if call in ast.walk(loop)]
         remade = {name for loop in around for name in _named(loop, ast.Store)}
