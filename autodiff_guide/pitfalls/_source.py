@@ -87,7 +87,7 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
                 yield f".{name}"
             case ast.Compare():
                 yield "a comparison"
-            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other))):
+            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other), ast.Sub())):
                 yield "w = w -" if name == other else name
             case ast.Assign(_, ast.Call(ast.Attribute(_, "backward"))):
                 yield "= backward()"
@@ -98,13 +98,13 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
 
 def _backwards(body: ast.AST) -> Iterator[str]:
     """Yield a word for what the calls of backward() in this code have in common."""
-    calls = [
-        (node, node.func.value)
-        for node in _within(body)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "backward"
-    ]
+    calls = []
+    for node in _within(body):
+        match node:
+            case ast.Call(ast.Attribute(loss, "backward")):
+                calls.append((node, loss))
+            case ast.Call(ast.Attribute(_, "grad"), [loss, *_]):
+                calls.append((node, loss))
     losses = [ast.unparse(loss) for _, loss in calls]
     loops = [node for node in _within(body) if isinstance(node, ast.For | ast.While)]
     for call, loss in calls:
