@@ -78,6 +78,20 @@ def test_a_page_does_what_it_says(path):
         assert_is_a_page(target)
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_cases_of_a_page_are_told_apart(path):
+    page = pitfall_pages.Page(path)
+    programs = [block for block in page.blocks if block.role == pitfall_pages.ROLES[0]]
+    if not (page.entry.message and len(programs) > 1):
+        return
+    found = []
+    for block in programs:
+        outcome = pitfall_pages.run(block.text, path, block.line)
+        found += explain(outcome.error).causes
+    assert len(found) == len(programs)
+    assert [cause for cause in page.entry.causes if cause in found] == found
+
+
 def assert_is_a_page(target):
     gallery = DOCS.parent / "gallery" / target.removeprefix("/auto_gallery/")
     assert (DOCS / f"{target[1:]}.md").exists() or gallery.with_suffix(".py").exists()
