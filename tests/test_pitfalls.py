@@ -386,6 +386,11 @@ only for scalar outputs
 """
 
 
+def test_an_error_that_another_one_hides_is_found_in_a_traceback():
+    hidden = f"{TRACEBACK}\nDuring handling of ...\n\nValueError: training failed\n"
+    assert explain(hidden).pitfall is CATALOGUE["non-scalar-backward"]
+
+
 def test_the_command_line_explains(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["autodiff_guide", "explain"])
     monkeypatch.setattr(sys, "stdin", io.StringIO(TRACEBACK))

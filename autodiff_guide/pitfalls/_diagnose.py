@@ -131,16 +131,7 @@ def diagnose(
             "take its mean() or sum()"
         )
     named = _named(parameters)
-    findings = [*_of_the_loss(loss), *_mixtures(loss, named)]
-    for name, parameter in named:
-        if not parameter.requires_grad:
-            findings.append(_finding(name, Symptom.FROZEN))
-        elif not parameter.is_leaf:
-            findings.append(_finding(name, Symptom.NOT_A_LEAF))
-    wanted = [(name, p) for name, p in named if p.requires_grad]
-    if loss.requires_grad and wanted:
-        findings += _of_the_gradients(loss, wanted)
-    return Diagnosis(tuple(findings), len(named))
+    return Diagnosis(tuple(_findings(loss, named)), len(named))
 
 
 def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
@@ -164,31 +155,36 @@ def _named(
     return named
 
 
-def _of_the_loss(loss: Tensor) -> list[Finding]:
-    findings = []
+def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     if not loss.requires_grad:
-        findings.append(_finding("loss", Symptom.NO_HISTORY))
+        yield _finding("loss", Symptom.NO_HISTORY)
     if not loss.isfinite():
         value = loss.detach().reshape(()).item()
-        findings.append(_finding("loss", Symptom.LOSS_NOT_FINITE, value=value))
-    return findings
+        yield _finding("loss", Symptom.LOSS_NOT_FINITE, value=value)
+    yield from _mixtures([("loss", loss), *named])
+    for name, parameter in named:
+        if not parameter.requires_grad:
+            yield _finding(name, Symptom.FROZEN)
+        elif not parameter.is_leaf:
+            yield _finding(name, Symptom.NOT_A_LEAF)
+    wanted = [(name, p) for name, p in named if p.requires_grad]
+    if loss.requires_grad and wanted:
+        yield from _of_the_gradients(loss, wanted)
 
 
-def _mixtures(loss: Tensor, named: list[tuple[str, Tensor]]) -> list[Finding]:
-    findings = []
+def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     for attribute, symptom in (
         ("dtype", Symptom.MIXED_DTYPES),
         ("device", Symptom.MIXED_DEVICES),
     ):
         groups: dict[str, list[str]] = {}
-        for name, tensor in [("loss", loss), *named]:
+        for name, tensor in named:
             groups.setdefault(str(getattr(tensor, attribute)), []).append(name)
         if len(groups) > 1:
-            listed = "; ".join(
+            listed = [
                 f"{value} in {', '.join(names)}" for value, names in groups.items()
-            )
-            findings.append(_finding("all", symptom, groups=listed))
-    return findings
+            ]
+            yield _finding("all", symptom, groups="; ".join(listed))
 
 
 def _of_the_gradients(

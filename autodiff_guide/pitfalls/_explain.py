@@ -16,7 +16,7 @@ from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
 from autodiff_guide.pitfalls._evidence import Scene, scene
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LAST_LINE = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
+_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -162,19 +162,15 @@ def explain(
     if isinstance(subject, BaseException):
         return _annotate(subject)
     if isinstance(subject, str):
-        return _explanation(Scene(_message(subject)))
+        messages = _ERROR.split(subject)  # of a traceback; the last comes first
+        found = [_explanation(Scene(message)) for message in reversed(messages)]
+        return next((known for known in found if known.pitfall), found[0])
     if callable(subject):
         return _EXPLAINING(subject)
     raise TypeError(
         "subject: expected an exception, a message or a function, got "
         f"{type(subject).__name__}; for a context write explain()"
     )
-
-
-def _message(text: str) -> str:
-    """Return the message at the end of a traceback; what is no traceback, as it is."""
-    begun = [match.end() for match in _LAST_LINE.finditer(text)]
-    return text[begun[-1] :] if begun else text
 
 
 def _explanation(seen: Scene) -> Explanation:
