@@ -10,7 +10,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent.parent
 BUILD = DOCS / "_build"
-MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute", "pitfalls")
+MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute")
 FILE = BUILD / "provenance.json"
 
 
@@ -21,7 +21,11 @@ def now():
     import autodiff_guide as ag
 
     machinery = [DOCS / "matplotlibrc", *(DOCS / "_ext").glob("*.py")]
-    package = (DOCS.parent / "autodiff_guide").rglob("*.py")
+    package = [
+        path
+        for path in (DOCS.parent / "autodiff_guide").rglob("*")
+        if path.suffix in {".py", ".toml"}
+    ]
     return {
         "package": digest([*package, *machinery]),
         "torch": torch.__version__,

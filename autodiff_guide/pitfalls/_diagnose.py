@@ -1,0 +1,231 @@
+"""What is wrong with the gradients of a loss: add a symptom to ``diagnose`` here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from autodiff_guide._printed import Table
+from autodiff_guide._validate import require_tensor
+from autodiff_guide.pitfalls._catalogue import CATALOGUE, Pitfall, read
+from autodiff_guide.pitfalls._explain import explain
+from autodiff_guide.pitfalls._replay import Replay
+
+_ROUNDING = 1e-3
+_SYMPTOMS = read("symptoms.toml")
+
+
+class Symptom(Enum):
+    """What can be wrong; the sentences are in ``symptoms.toml``."""
+
+    NO_HISTORY = "no history"
+    LOSS_NOT_FINITE = "loss not finite"
+    FROZEN = "frozen"
+    NOT_A_LEAF = "not a leaf"
+    NOT_REACHED = "not reached"
+    NAN = "nan"
+    INFINITE = "infinite"
+    ZERO = "zero"
+    ACCUMULATED = "accumulated"
+    OTHER_GRADIENT = "other gradient"
+    MIXED_DTYPES = "mixed dtypes"
+    MIXED_DEVICES = "mixed devices"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with its usual causes; braces hold what was measured."""
+        return str(_SYMPTOMS[self.value]["sentence"])
+
+    @property
+    def pitfall(self) -> Pitfall:
+        """The pitfall whose page says more."""
+        return CATALOGUE[_SYMPTOMS[self.value]["pitfall"]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One symptom of one parameter, as a sentence; ``symptom.pitfall`` says more."""
+
+    where: str
+    symptom: Symptom
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What :func:`autodiff_guide.diagnose` found; empty if all is in order."""
+
+    findings: tuple[Finding, ...]
+    parameters: int
+
+    def _table(self) -> Table:
+        if not self.findings:
+            rows = [("all", "every gradient is there, finite and not 0 everywhere", "")]
+        else:
+            rows = [
+                (f.where, f.sentence, f.symptom.pitfall.link) for f in self.findings
+            ]
+        plural = "" if self.parameters == 1 else "s"
+        return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
+
+    def __str__(self) -> str:
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+
+def diagnose(
+    loss: Tensor, parameters: Iterable[Tensor] | Iterable[tuple[str, Tensor]]
+) -> Diagnosis:
+    """Say what is wrong with the gradients of `loss`, though nothing was raised.
+
+    It runs one backward pass of its own and keeps the graph; ``.grad``, the
+    parameters and the loss stay as they are. Call it before ``backward()``, or
+    after ``backward(retain_graph=True)``. Hooks that you registered do run.
+
+    Parameters
+    ----------
+    loss : Tensor
+        One number with its history.
+    parameters : iterable of Tensor, or of (str, Tensor)
+        ``module.named_parameters()``, or a list of tensors.
+
+    Returns
+    -------
+    Diagnosis
+        Its findings: parameters that were not reached, gradients that are NaN,
+        infinite or 0 with the operation that made them so, old gradients in
+        ``.grad``, mixed dtypes and devices.
+
+    Raises
+    ------
+    TypeError
+        If `loss` or a parameter is not a tensor.
+    ValueError
+        If `loss` is not one number, or there are no parameters.
+    RuntimeError
+        What torch raises if it cannot go back, with a note by
+        :func:`autodiff_guide.explain`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.zeros(2, requires_grad=True)
+    >>> print(diagnose((x**2).sum().sqrt(), [("x", x)]).findings[0].sentence)
+    its gradient is NaN at 2 of 2 places; the first operation that sent back NaN or
+    infinity is sqrt (SqrtBackward0)
+    """
+    if not isinstance(loss, Tensor):
+        raise TypeError(
+            f"loss: expected a torch.Tensor, got {type(loss).__name__}; "
+            "pass the loss itself, not loss.item()"
+        )
+    if loss.numel() != 1:
+        raise ValueError(
+            f"loss: expected one number, got shape {tuple(loss.shape)}; "
+            "take its mean() or sum()"
+        )
+    named = _named(parameters)
+    return Diagnosis(tuple(_findings(loss, named)), len(named))
+
+
+def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
+    return Finding(where, symptom, symptom.sentence.format(**details))
+
+
+def _named(
+    parameters: Iterable[Tensor] | Iterable[tuple[str, Tensor]],
+) -> list[tuple[str, Tensor]]:
+    named = [
+        entry if isinstance(entry, tuple) else (f"parameter {number}", entry)
+        for number, entry in enumerate(parameters)
+    ]
+    for name, parameter in named:
+        require_tensor(name, parameter)
+    if not named:
+        raise ValueError(
+            "parameters: expected at least one tensor, got none; is it a generator "
+            "that was used up, or a module that keeps its layers in a plain list?"
+        )
+    return named
+
+
+def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
+    if not loss.requires_grad:
+        yield _finding("loss", Symptom.NO_HISTORY)
+    if not loss.isfinite():
+        value = loss.detach().reshape(()).item()
+        yield _finding("loss", Symptom.LOSS_NOT_FINITE, value=value)
+    yield from _mixtures([("loss", loss), *named])
+    for name, parameter in named:
+        if not parameter.requires_grad:
+            yield _finding(name, Symptom.FROZEN)
+        elif not parameter.is_leaf:
+            yield _finding(name, Symptom.NOT_A_LEAF)
+    wanted = [(name, p) for name, p in named if p.requires_grad]
+    if loss.requires_grad and wanted:
+        yield from _of_the_gradients(loss, wanted)
+
+
+def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
+    for attribute, symptom in (
+        ("dtype", Symptom.MIXED_DTYPES),
+        ("device", Symptom.MIXED_DEVICES),
+    ):
+        groups: dict[str, list[str]] = {}
+        for name, tensor in named:
+            groups.setdefault(str(getattr(tensor, attribute)), []).append(name)
+        if len(groups) > 1:
+            listed = [
+                f"{value} in {', '.join(names)}" for value, names in groups.items()
+            ]
+            yield _finding("all", symptom, groups="; ".join(listed))
+
+
+def _of_the_gradients(
+    loss: Tensor, wanted: list[tuple[str, Tensor]]
+) -> Iterator[Finding]:
+    with explain():
+        replay = Replay(loss, [parameter for _, parameter in wanted])
+    for (name, parameter), sparse in zip(wanted, replay.gradients, strict=True):
+        if sparse is None:
+            yield _finding(name, Symptom.NOT_REACHED)
+            continue
+        gradient, held = (
+            sparse.to_dense(),
+            parameter.grad if parameter.is_leaf else None,
+        )
+        size, nans = gradient.numel(), int(gradient.isnan().sum())
+        if count := nans or int(gradient.isinf().sum()):
+            symptom = Symptom.NAN if nans else Symptom.INFINITE
+            origin = replay.origin(parameter, "not finite")
+            yield _finding(name, symptom, count=count, size=size, operation=origin)
+        elif size and not gradient.any():
+            origin = replay.origin(parameter, "zero")
+            yield _finding(name, Symptom.ZERO, operation=origin)
+        if held is not None and held.to_dense().any():
+            times = _multiple(held, gradient)
+            if times == 0:
+                yield _finding(name, Symptom.OTHER_GRADIENT)
+            elif times > 1:
+                yield _finding(name, Symptom.ACCUMULATED, times=times)
+
+
+def _multiple(held: Tensor, gradient: Tensor) -> int:
+    """Return how many times `gradient` makes `held`; 0 if no whole number does."""
+    old, new = _as_vector(held), _as_vector(gradient)
+    times = float((old @ new) / (new @ new))
+    left = float((old - times * new).norm() / old.norm())
+    whole = left <= _ROUNDING and abs(times - round(times)) <= _ROUNDING
+    return max(round(times), 0) if whole else 0
+
+
+def _as_vector(gradient: Tensor) -> Tensor:
+    dense = gradient.detach().to_dense()
+    real = torch.view_as_real(dense) if dense.is_complex() else dense
+    return real.flatten().double()
