@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
-from autodiff_guide._printed import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide.pitfalls import _evidence
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
 from autodiff_guide.pitfalls._evidence import Scene, scene
@@ -20,7 +20,7 @@ _ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Printed):
     """The known pitfall behind a message, if there is one, and what caused it.
 
     Attributes
@@ -49,12 +49,6 @@ class Explanation:
             rows += [(f"{one_of}Do this", cause.fix)]
         caption = f"autodiff_guide knows this message: {self.pitfall.name}"
         return Table(caption, [*rows, ("More", self.pitfall.link)])
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
 
 class _Explaining:
