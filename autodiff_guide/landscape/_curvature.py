@@ -8,20 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autodiff_guide._directions import upright
-from autodiff_guide._slices import (
-    LossFunction,
-    as_batches,
-    flat,
-    kept,
-    mean_loss,
-    random_state,
-    require_mode,
-    require_module,
-    require_number,
-    split,
-)
+from autodiff_guide._hessian import hessian_product, lanczos
 from autodiff_guide._validate import require_count
+from autodiff_guide.landscape._directions import upright
+from autodiff_guide.landscape._problem import LossFunction, flat, problem_of, split
 
 
 def hessian_directions(
@@ -32,6 +22,7 @@ def hessian_directions(
     count: int = 2,
     steps: int = 60,
     mode: str = "eval",
+    frozen: bool = False,
 ) -> Tensor:
     r"""Return the directions in which the loss bends upwards most.
 
@@ -52,9 +43,12 @@ def hessian_directions(
     count : int
         How many directions.
     steps : int
-        How many products; with P or more the result is exact.
+        How many products; with as many as parameters, or more, the result is exact.
     mode : {"eval", "train"}
         The module's mode meanwhile.
+    frozen : bool
+        Whether parameters with ``requires_grad=False`` move, too; else they are
+        constants, and their entries zero.
 
     Returns
     -------
@@ -87,63 +81,37 @@ def hessian_directions(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    require_module("module", module)
-    require_mode(mode)
+    problem = problem_of(module, loss, data, mode)
     require_count(count)
-    batches = as_batches(data)
-    centre = flat(module)
-    size = centre.numel()
+    moving = {
+        name: part
+        for name, part in module.named_parameters()
+        if frozen or part.requires_grad
+    }
+    size = sum(part.numel() for part in moving.values())
     steps = min(steps, size)
     if count > steps:
         raise ValueError(
             f"count: expected at most {steps}, the smaller of steps and the number "
-            f"of parameters, got {count}"
+            f"of parameters that move, got {count}"
         )
-    generator = torch.Generator(centre.device).manual_seed(0)
-    basis = centre.new_zeros(steps, size)
-    compressed = centre.new_zeros(steps, steps)
+    point = flat(moving.values()).requires_grad_()
+    parts = split(point, list(moving.values()))
+    replaced = dict(zip(moving, parts, strict=True))
 
-    def orthogonal(vector: Tensor) -> Tensor:
-        for _ in range(2):
-            vector = vector - basis.T @ (basis @ vector)
-        return vector
+    def moved(inputs: object) -> object:
+        return functional_call(module, replaced, (inputs,))
 
-    def random_unit() -> Tensor:
-        drawn = torch.randn(
-            size, generator=generator, dtype=centre.dtype, device=centre.device
-        )
-        return torch.nn.functional.normalize(orthogonal(drawn), dim=0)
-
-    def mean(vector: Tensor) -> Tensor:
-        names = (name for name, _ in module.named_parameters())
-        replaced = dict(zip(names, split(vector, module), strict=True))
-        return require_number(
-            mean_loss(
-                lambda inputs: functional_call(module, replaced, (inputs,)),
-                loss,
-                batches,
-            )
-        )
-
-    tiny = torch.finfo(centre.dtype).eps ** 0.75
-    random = random_state(centre.device)
-    with kept(module, mode, random) as restart, torch.enable_grad():
+    with problem.kept() as restart, torch.enable_grad():
         restart()
-        point = centre.requires_grad_()
-        (slope,) = torch.autograd.grad(mean(point), point, create_graph=True)
-        vector = random_unit()
-        for step in range(steps):
-            basis[step] = vector
-            product = _derivative(slope, point, vector)
-            compressed[:, step] = basis @ product
-            rest = orthogonal(product)
-            length = rest.norm()
-            # What is left of an exhausted space is rounding: begin anew elsewhere.
-            exhausted = length <= tiny * product.norm()
-            vector = torch.where(exhausted, random_unit(), rest / length)
+        (slope,) = torch.autograd.grad(
+            problem.mean_loss(moved), point, create_graph=True
+        )
+        found = lanczos(hessian_product(slope, point), point.detach(), steps)
+    compressed, basis, beyond = found
     values, combinations = torch.linalg.eigh(compressed, UPLO="U")
     best = combinations[:, -count:].flip(1)
-    missed = (length * best[-1]).abs().max() / values.abs().max()
+    missed = (beyond * best[-1]).abs().max() / values.abs().max()
     if steps < size and missed > 0.01:
         warnings.warn(
             f"hessian_directions: after {steps} products a direction is known to "
@@ -151,14 +119,9 @@ def hessian_directions(
             RuntimeWarning,
             stacklevel=2,
         )
-    return upright(best.T @ basis)
-
-
-def _derivative(slope: Tensor, point: Tensor, vector: Tensor) -> Tensor:
-    """Return the product of the slope's derivative with a vector."""
-    if not slope.requires_grad:  # a loss linear in the parameters
-        return torch.zeros_like(vector)
-    (product,) = torch.autograd.grad(
-        slope, point, vector, retain_graph=True, materialize_grads=True
-    )
-    return product
+    where = [
+        torch.full_like(x, name in moving) for name, x in module.named_parameters()
+    ]
+    directions = point.new_zeros(count, flat(where).numel())
+    directions[:, flat(where).bool()] = upright(best.T @ basis)
+    return directions
