@@ -1,80 +1,66 @@
-"""What an entry of the catalogue is, and the reductions all entries share."""
+"""What the catalogue knows of a loss: its fields, what it refuses, its reductions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from autodiff_guide._validate import require_floating, require_tensor
+from autodiff_guide.losses._operands import REAL, Line, Operand
+
+_PAIR = {"output": REAL, "target": REAL}
 
 
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A straight line through the outputs of a loss, to draw it along.
-
-    Parameters
-    ----------
-    label : str
-        What moves.
-    start, stop : float
-        Ends of the line.
-    operands : callable
-        Maps positions ``(n,)`` to the operands of the loss at each of them.
-    """
-
-    label: str
-    start: float
-    stop: float
-    operands: Callable[[Tensor], tuple[Tensor, ...]] = field(repr=False)
+def number_of_targets(*operands: Tensor, **settings: Any) -> int:
+    """Return how many numbers the last operand holds."""
+    return operands[-1].numel()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Loss:
-    r"""A loss with the gradient derived by hand.
+    r"""A loss: torch's function for the value, the gradient derived by hand.
 
     .. math:: \text{loss}(\text{output}, \text{target}), \qquad
         \frac{\partial\, \text{loss}}{\partial\, \text{output}}
 
     An entry is called as ``loss(output, target, reduction="mean")``, with the
-    reductions and the other settings of its twin in ``torch.nn.functional``. What
-    the model puts out comes first, the target last.
+    reductions and the other settings of torch's function. What the model puts out
+    comes first, the target last.
 
     Parameters
     ----------
     name : str
-        Key in the catalogue.
+        Its key in ``CATALOGUE``: the name of torch's function.
+    title : str
+        Its name in words.
     formula, gradient_formula : str
         The loss of one sample and its gradient, in LaTeX.
     function : callable
-        Value of the loss.
-    gradient : callable
-        Takes what `function` takes. Returns the gradient by the output, or a tuple
-        with one for each output; under ``reduction="none"`` that of the sum.
-    torch_twin : callable
-        The same loss in torch, operands in our order.
-    outputs : tuple of str
-        Names of the operands that a model puts out; a target may follow them.
-    convex_in : tuple of str
-        The outputs in which the loss is convex, taken together.
+        torch's function, operands in our order.
+    by_hand : callable
+        The gradient of the sum, or a tuple with one for each output, of the same
+        operands and settings but `reduction`; call `gradient`, which checks them.
     source : str
-        Where the loss comes from.
-    notes : str
-        What to know before using it.
-    sample : callable
-        ``sample(rows, columns, generator=None)``: float64 operands drawn at random.
+        Where the loss comes from: a key of the guide's bibliography.
     line : Line
         Where to draw the loss as a curve.
+    operands : mapping
+        The operands' names, in order, and of which kind each is; by default output
+        and target, two tensors of real numbers.
+    count : callable
+        By how much the mean divides, of the operands and settings.
 
     Examples
     --------
     >>> import torch
     >>> from autodiff_guide.losses import CATALOGUE
-    >>> mse = CATALOGUE["mse"]
+    >>> mse = CATALOGUE["mse_loss"]
+    >>> mse
+    <Loss mse_loss: (x - y)^2>
     >>> output, target = torch.tensor([1.0, 4.0]), torch.tensor([2.0, 2.0])
     >>> mse(output, target)
     tensor(2.5000)
@@ -83,82 +69,140 @@ class Loss:
     """
 
     name: str
+    title: str
     formula: str
     gradient_formula: str
-    function: Callable[..., Tensor] = field(repr=False)
-    gradient: Callable[..., Any] = field(repr=False)
-    torch_twin: Callable[..., Tensor] = field(repr=False)
-    convex_in: tuple[str, ...]
+    function: Callable[..., Tensor]
+    by_hand: Callable[..., Any]
     source: str
-    notes: str
-    sample: Callable[..., tuple[Tensor, ...]] = field(repr=False)
-    line: Line = field(repr=False)
-    outputs: tuple[str, ...] = ("output",)
+    line: Line
+    operands: Mapping[str, Operand] = field(default_factory=lambda: _PAIR)
+    count: Callable[..., Tensor | int] = number_of_targets
 
-    def __call__(self, *operands: Tensor, **settings: Any) -> Tensor:
-        """Value of the loss: ``function(*operands, **settings)``."""
-        return self.function(*operands, **settings)
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the operands that a model puts out: all but the target."""
+        return tuple(name for name in self.operands if name != "target")
 
-
-def elementwise(values: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Make a loss of elements a loss of tensors: check the pair, then reduce."""
-
-    @wraps(values)
-    def function(
-        output: Tensor, target: Tensor, *, reduction: str = "mean", **settings: Any
+    def __call__(
+        self, *operands: Tensor, reduction: str = "mean", **settings: Any
     ) -> Tensor:
-        require_pair(output, target)
-        return reduced(values(output, target, **settings), reduction)
+        """Value of the loss, by torch.
 
-    return function
+        Raises
+        ------
+        TypeError
+            If an operand is missing, is no tensor, or is an output of integers.
+        ValueError
+            If the shapes do not fit, which torch would broadcast, or at an unknown
+            reduction.
+        """
+        self._require(operands, reduction)
+        return self.function(*operands, reduction=reduction, **settings)
 
-
-def elementwise_gradient(slopes: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Make the slope of one element the gradient of a reduced loss of tensors."""
-
-    @wraps(slopes)
     def gradient(
-        output: Tensor, target: Tensor, *, reduction: str = "mean", **settings: Any
-    ) -> Tensor:
-        require_pair(output, target)
-        slope = slopes(output, target, **settings)
-        return reduced_gradient(slope, reduction, output.numel())
+        self, *operands: Tensor, reduction: str = "mean", **settings: Any
+    ) -> Any:
+        """Gradient by hand.
 
-    return gradient
+        Parameters
+        ----------
+        *operands : Tensor
+            Those of the loss.
+        reduction : {"none", "mean", "sum"}
+            Under ``"none"`` the gradient is that of the sum.
+        **settings
+            Those of the loss.
 
+        Returns
+        -------
+        Tensor or tuple of Tensor
+            The gradient by the output, or one for each of several outputs.
 
-def reduced(
-    values: Tensor, reduction: str, total: Tensor | int | None = None
-) -> Tensor:
-    """Reduce `values`; their mean is the sum over `total`, by default their number."""
-    require_reduction(reduction)
-    if reduction == "none":
-        return values
-    if reduction == "sum":
-        return values.sum()
-    return values.mean() if total is None else values.sum() / total
+        Raises
+        ------
+        TypeError, ValueError
+            As the loss itself, and where a class is none of those there are.
+        """
+        self._require(operands, reduction)
+        slopes = self.by_hand(*operands, **settings)
+        if reduction != "mean":
+            return slopes
+        count = self.count(*operands, **settings)
+        if isinstance(slopes, tuple):
+            return tuple(slope / count for slope in slopes)
+        return slopes / count
 
+    def sample(
+        self, rows: int, columns: int, generator: Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """Draw float64 operands at random, each of its kind, on the generator's device.
 
-def reduced_gradient(slopes: Tensor, reduction: str, total: Tensor | int) -> Tensor:
-    """Turn the gradient of the summed loss into that of the reduced one."""
-    require_reduction(reduction)
-    return slopes / total if reduction == "mean" else slopes
+        Parameters
+        ----------
+        rows, columns : int
+            Number of samples, and of outputs or classes of each.
+        generator : Generator, optional
+            By default torch's own, on the CPU.
 
-
-def require_reduction(reduction: str) -> None:
-    """Raise ``ValueError`` unless torch knows this reduction."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(
-            f"reduction: expected 'none', 'mean' or 'sum', got {reduction!r}; "
-            "take 'none' and reduce the values yourself for any other"
+        Returns
+        -------
+        tuple of Tensor
+        """
+        device = generator.device if generator else "cpu"
+        normal = torch.randn(
+            len(self.operands),
+            rows,
+            columns,
+            dtype=torch.float64,
+            device=device,
+            generator=generator,
         )
+        kinds = zip(self.operands.values(), normal, strict=True)
+        return tuple(kind.draw(matrix) for kind, matrix in kinds)
 
+    def curve(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
+        """Positions along `line`, the values there, and the slopes by hand.
 
-def require_pair(output: Tensor, target: Tensor) -> None:
-    """Check the operands of an elementwise loss: same shape, floating output."""
-    require_floating("output", output)
-    require_tensor("target", target)
-    require_shape("target", target, tuple(output.shape))
+        Parameters
+        ----------
+        points : int
+            How many.
+
+        Returns
+        -------
+        tuple of Tensor
+            Three of shape ``(points,)``, float64.
+        """
+        line = self.line
+        t = torch.linspace(line.start, line.stop, points, dtype=torch.float64)
+        operands = line.operands(t)
+        gradients = self.gradient(*operands, reduction="none")
+        if isinstance(gradients, tuple):
+            gradients = gradients[line.moving]
+        slopes = (gradients * line.steps(torch.ones_like(t))).reshape(points, -1).sum(1)
+        return t, self(*operands, reduction="none"), slopes
+
+    def __repr__(self) -> str:
+        return f"<Loss {self.name}: {self.formula}>"
+
+    def _require(self, operands: tuple[Tensor, ...], reduction: str) -> None:
+        """Check the operands' number, types and shapes, and the reduction."""
+        if len(operands) != len(self.operands):
+            raise TypeError(
+                f"{self.name}: expected {' and '.join(self.operands)}, "
+                f"got {len(operands)} operands; pass settings by keyword"
+            )
+        if reduction not in ("none", "mean", "sum"):
+            raise ValueError(
+                f"reduction: expected 'none', 'mean' or 'sum', got {reduction!r}; "
+                "take 'none' and reduce the values yourself for any other"
+            )
+        for (name, kind), operand in zip(self.operands.items(), operands, strict=True):
+            require = require_tensor if name == "target" else require_floating
+            require_shape(
+                name, require(name, operand), kind.shape(operands[0], operand)
+            )
 
 
 def require_shape(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
@@ -168,16 +212,3 @@ def require_shape(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
             f"{name}: expected shape {shape}, got {tuple(value.shape)}; "
             "reshape one of the two, a loss would broadcast them silently"
         )
-
-
-def softplus(x: Tensor) -> Tensor:
-    """Logarithm of 1 + eˣ: a log-sum-exp of two, with the slope ½ kept at 0."""
-    return torch.logaddexp(x, torch.zeros_like(x))
-
-
-def random_like(rows: int, columns: int, generator: Generator | None) -> Tensor:
-    """Draw a standard normal matrix in float64, where the generator lives."""
-    device = "cpu" if generator is None else generator.device
-    return torch.randn(
-        rows, columns, dtype=torch.float64, device=device, generator=generator
-    )

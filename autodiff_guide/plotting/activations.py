@@ -56,23 +56,20 @@ def activation(
     --------
     >>> from autodiff_guide.activations import CATALOGUE
     >>> [line.get_label() for line in activation(CATALOGUE["sigmoid"]).lines]
-    ['sigmoid', 'slope by autograd', 'slope by hand']
+    ['Sigmoid', 'slope by autograd', 'slope by hand']
     """
-    known: Activation | None = None
-    if isinstance(entry, Activation):
-        known, function, name = entry, entry.function, entry.name
-    else:
-        function, name = entry, _name_of(entry)
+    known = entry if isinstance(entry, Activation) else None
+    name = known.title if known else _name_of(entry)
     if known and known.vector:
         raise ValueError(
             f"entry: expected an element-wise activation, got {name}, which mixes the "
             "entries of a vector; look at its Jacobian, entry.derivative(x)"
         )
-    kinks = known.kinks_at() if known else {}
+    kinks = known.kinks if known else {}
     x = _abscissae(kinks)
-    value, slope = _value_and_slope(function, x)
+    value, slope = _value_and_slope(entry, x)
     ax = own_axes(ax)
-    ax.plot(x, _broken(value, x, known.jumps_at() if known else ()), BLUE, label=name)
+    ax.plot(x, _broken(value, x, known.jumps if known else ()), BLUE, label=name)
     if derivative and slope is not None:
         (wide,) = ax.plot(x, _broken(slope, x, kinks), VERMILION, linewidth=4)
         wide.set(alpha=0.5, label="slope by autograd")
@@ -102,7 +99,7 @@ def activation_grid() -> Figure:
     Examples
     --------
     >>> [ax.get_title() for ax in activation_grid().axes[:3]]
-    ['step', 'identity', 'sigmoid']
+    ['step', 'identity', 'Sigmoid']
     """
     entries = [entry for entry in CATALOGUE.values() if not entry.vector]
     rows = math.ceil(len(entries) / GRID_COLUMNS)
@@ -111,7 +108,7 @@ def activation_grid() -> Figure:
     )
     for ax, entry in zip(axes.flat, entries, strict=False):
         activation(entry, ax=ax)
-        ax.set_title(entry.name)
+        ax.set_title(entry.title)
         ax.set_xlabel("")
         ax.set_ylabel("")
     for ax in axes.flat[len(entries) :]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from autodiff_guide.activations import CATALOGUE as ACTIVATIONS
 from autodiff_guide.losses import Loss
-from autodiff_guide.losses import softmax_jacobian as jacobian_by_hand
 from autodiff_guide.plotting._style import BLUE, VERMILION, own_axes
 from autodiff_guide.plotting.cells import _draw_cells
-
-_POINTS = 201
 
 
 def loss_curve(loss: Loss, *, ax: Axes | None = None) -> Axes:
@@ -36,37 +33,17 @@ def loss_curve(loss: Loss, *, ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> from autodiff_guide.losses import CATALOGUE
-    >>> loss_curve(CATALOGUE["huber"]).get_xlabel()
+    >>> loss_curve(CATALOGUE["huber_loss"]).get_xlabel()
     'output − target'
     """
     ax = own_axes(ax)
-    line = loss.line
-    t = torch.linspace(line.start, line.stop, _POINTS, dtype=torch.float64)
-    operands = line.operands(t)
-    values = loss(*operands, reduction="none")
-    ax.plot(t.numpy(), values.numpy(), color=BLUE, label="loss")
-    ax.plot(t.numpy(), _slopes(loss, t).numpy(), "--", color=VERMILION, label="slope")
-    ax.set_title(loss.name)
-    ax.set_xlabel(line.label)
+    t, values, slopes = loss.curve()
+    ax.plot(t, values, color=BLUE, label="loss")
+    ax.plot(t, slopes, "--", color=VERMILION, label="slope")
+    ax.set_title(loss.title)
+    ax.set_xlabel(loss.line.label)
     ax.set_ylabel("loss, slope")
     return ax
-
-
-def _slopes(loss: Loss, t: Tensor) -> Tensor:
-    """Gradient by hand times the direction of the line, at each position."""
-    operands = loss.line.operands(t)
-    gradients = loss.gradient(*operands, reduction="none")
-    if isinstance(gradients, Tensor):
-        gradients = (gradients,)
-    steps = (
-        ahead - here
-        for ahead, here in zip(loss.line.operands(t + 1), operands, strict=True)
-    )
-    products = (
-        (gradient * step).reshape(len(t), -1).sum(1)
-        for gradient, step in zip(gradients, steps, strict=False)
-    )
-    return torch.stack(list(products)).sum(0)
 
 
 def loss_grid(losses: Iterable[Loss], *, columns: int = 2) -> Figure:
@@ -86,9 +63,9 @@ def loss_grid(losses: Iterable[Loss], *, columns: int = 2) -> Figure:
     Examples
     --------
     >>> from autodiff_guide.losses import CATALOGUE
-    >>> figure = loss_grid([CATALOGUE["mse"], CATALOGUE["mae"]])
+    >>> figure = loss_grid([CATALOGUE["mse_loss"], CATALOGUE["l1_loss"]])
     >>> [ax.get_title() for ax in figure.axes]
-    ['mse', 'mae']
+    ['mean squared error', 'mean absolute error']
     """
     entries = list(losses)
     rows = -(-len(entries) // columns)
@@ -116,11 +93,12 @@ def softmax_jacobian(logits: Tensor, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
+    >>> import torch
     >>> softmax_jacobian(torch.tensor([3.0, 1.0, -3.0])).get_xlabel()
     'by this logit'
     """
     ax = own_axes(ax)
-    jacobian = jacobian_by_hand(logits).detach().double().cpu()
+    jacobian = ACTIVATIONS["softmax"].derivative(logits).detach().double().cpu()
     bound = float(jacobian.abs().max())
     _draw_cells(ax, jacobian, (0, 0), Normalize(-bound, bound))
     names = [f"{value:g}" for value in logits.tolist()]

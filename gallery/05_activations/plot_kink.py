@@ -24,7 +24,7 @@ device = ag.preferred_device()
 # From the right the slope is 1, from the left 0; at 0 there is none.
 
 zero = torch.zeros((), dtype=torch.float64, device=device)
-relu = CATALOGUE["relu"].function
+relu = CATALOGUE["relu"]
 for h in (0.1, 1e-3, 1e-6):
     right = (relu(zero + h) - relu(zero)) / h
     left = (relu(zero) - relu(zero - h)) / h
@@ -54,7 +54,7 @@ fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.0), layout="constrained")
 for ax, name in zip(axes, ("relu", "selu", "hardswish"), strict=True):
     plotting.activation(CATALOGUE[name], ax=ax)
     ax.set_title(name)
-kinks = {name: CATALOGUE[name].kinks_at() for name in ("relu", "selu")}
+kinks = {name: CATALOGUE[name].kinks for name in ("relu", "selu")}
 fig.set_label(
     "Three activations with kinks. At 0 torch returns slope "
     f"{kinks['relu'][0.0]:.0f} for ReLU and {kinks['selu'][0.0]:.2f}, the "

@@ -22,7 +22,7 @@ x = torch.linspace(-30, 30, 100_001, dtype=torch.float64, device=device)
 slopes = {}
 for name in ("sigmoid", "tanh", "relu"):
     leaf = x.clone().requires_grad_()
-    CATALOGUE[name].function(leaf).sum().backward()
+    CATALOGUE[name](leaf).sum().backward()
     slopes[name] = leaf.grad
     least, most = leaf.grad.aminmax()
     print(f"{name:8} slope from {least:.1e} to {most:.4f}")

@@ -48,7 +48,7 @@ except AttributeError as error:
 
 inputs = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]], device=device)
 target = torch.tensor([0.0, 0, 0, 1], device=device)
-fires = CATALOGUE["step"].function
+fires = CATALOGUE["step"]
 by_hand = fires(inputs @ inputs.new_tensor([0.5, 0.5]) - 0.7)
 print(by_hand)
 
@@ -92,7 +92,7 @@ def trained(activation):
 
 
 for name in ("step", "sigmoid"):
-    moved, output = trained(CATALOGUE[name].function)
+    moved, output = trained(CATALOGUE[name])
     print(
         f"{name:8} weights moved by {moved:.2f}: {output.round().tolist()}"
     )
@@ -103,8 +103,6 @@ for name in ("step", "sigmoid"):
 # sigmoid took its place.
 
 assert torch.equal(by_hand, target)
-assert trained(CATALOGUE["step"].function)[0] == 0
-assert torch.equal(
-    trained(CATALOGUE["sigmoid"].function)[1].round(), target
-)
+assert trained(CATALOGUE["step"])[0] == 0
+assert torch.equal(trained(CATALOGUE["sigmoid"])[1].round(), target)
 plt.show()

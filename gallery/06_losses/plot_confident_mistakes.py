@@ -14,8 +14,8 @@ import autodiff_guide as ag
 from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
-mse, bce = CATALOGUE["mse"], CATALOGUE["bce"]
-bce_with_logits = CATALOGUE["bce_with_logits"]
+mse, bce = CATALOGUE["mse_loss"], CATALOGUE["binary_cross_entropy"]
+bce_with_logits = CATALOGUE["binary_cross_entropy_with_logits"]
 
 # %%
 # One logit *z*, target 1, and the model says "surely not": *z* = -8.

@@ -7,6 +7,8 @@ line, each dashed line its slope, from a gradient derived by hand.
 """
 
 # curriculum: C7.4
+import warnings
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -20,12 +22,15 @@ device = ag.preferred_device()
 # Losses of a number that should be near another. What differs is how the
 # slope grows with the distance: without bound, not at all, or to a limit.
 
-names = ["mse", "mae", "huber", "smooth_l1", "poisson_nll", "gaussian_nll"]
+names = [
+    "mse_loss", "l1_loss", "huber_loss",
+    "smooth_l1_loss", "poisson_nll_loss", "gaussian_nll_loss",
+]  # fmt: skip
 fig = plotting.loss_grid(CATALOGUE[name] for name in names)
 fig.set_label(
-    f"Six curves with slopes: {', '.join(names)}. The slope of mse grows "
-    "with the residual, that of mae is -1 or 1, those of huber and "
-    "smooth_l1 are straight near 0 and constant beyond 1."
+    f"Six curves with slopes: {', '.join(names)}. The slope of the squared "
+    "error grows with the residual, that of the absolute error is -1 or 1, "
+    "those of Huber and smooth L1 are straight near 0, constant beyond 1."
 )
 
 # %%
@@ -33,13 +38,14 @@ fig.set_label(
 # where the model is wrong, flat where it is right.
 
 names = [
-    "cross_entropy", "nll", "bce", "bce_with_logits", "kl", "multi_margin",
+    "cross_entropy", "nll_loss", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "kl_div", "multi_margin_loss",
 ]  # fmt: skip
 fig = plotting.loss_grid(CATALOGUE[name] for name in names)
 fig.set_label(
-    f"Six curves with slopes: {', '.join(names)}. cross_entropy and "
-    "bce_with_logits fall with a slope from -1 to 0; nll and kl are "
-    "straight lines; multi_margin is 0 beyond its margin."
+    f"Six curves with slopes: {', '.join(names)}. The two from "
+    "logits fall with a slope from -1 to 0; nll_loss and kl_div are "
+    "straight lines; multi_margin_loss is 0 beyond its margin."
 )
 
 # %%
@@ -47,14 +53,14 @@ fig.set_label(
 # learn: loss 0 and slope 0.
 
 names = [
-    "hinge_embedding", "soft_margin", "margin_ranking",
-    "cosine_embedding", "triplet_margin",
+    "hinge_embedding_loss", "soft_margin_loss", "margin_ranking_loss",
+    "cosine_embedding_loss", "triplet_margin_loss",
 ]  # fmt: skip
 fig = plotting.loss_grid(CATALOGUE[name] for name in names)
 fig.set_label(
     f"Five curves with slopes: {', '.join(names)}. The slopes of the three "
-    "hinges jump between -1, 0 and 1; soft_margin and cosine_embedding "
-    "are smooth."
+    "hinges jump between -1, 0 and 1; those of the soft "
+    "margin and the cosine are smooth."
 )
 
 # %%
@@ -70,7 +76,7 @@ def largest_difference(loss):
     outputs = operands[: len(loss.outputs)]
     for output in outputs:
         output.requires_grad_()
-    value = loss.torch_twin(*operands, reduction="sum")
+    value = loss(*operands, reduction="sum")
     by_autograd = torch.autograd.grad(value, outputs)
     by_hand = loss.gradient(*operands, reduction="sum")
     if torch.is_tensor(by_hand):
@@ -84,17 +90,21 @@ def largest_difference(loss):
 differences = {}
 for name, loss in CATALOGUE.items():
     differences[name] = largest_difference(loss)
-    print(f"{name:17} {differences[name]:.0e}")
+    print(f"{name:32} {differences[name]:.0e}")
 
 # %%
 # **Where the names mislead.** A mean is over *what*? The divergence of two
-# distributions is the sum over their classes. ``kl`` with
-# ``reduction="mean"`` divides by the number of classes as well.
+# distributions is the sum over their classes. ``kl_div`` with
+# ``reduction="mean"`` divides by the number of classes as well, and torch
+# warns of it.
 
-kl = CATALOGUE["kl"]
+kl = CATALOGUE["kl_div"]
 log_q, p = kl.sample(64, 10, generator=torch.Generator().manual_seed(1))
 divergences = (p * (p.log() - log_q)).sum(1)
-by_mean = kl(log_q, p, reduction="mean")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    by_mean = kl(log_q, p, reduction="mean")
+print(str(caught[0].message).partition(".")[0])
 by_rows = kl(log_q, p, reduction="sum") / len(p)
 print(f"mean over rows {divergences.mean():.4f}")
 print(f"'mean'         {by_mean:.4f}, {p.shape[1]} times too small")

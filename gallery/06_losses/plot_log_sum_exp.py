@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide.losses import CATALOGUE, log_sum_exp
+from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
-soft_margin = CATALOGUE["soft_margin"]
+soft_margin = CATALOGUE["soft_margin_loss"]
 
 # %%
 # Cross-entropy as the formula says, on small logits: right.
@@ -41,6 +41,12 @@ print(broken.item(), large.grad.cpu())
 # :math:`\log \sum e^{x_j} = m + \log \sum e^{x_j - m}`. The largest
 # exponential is now 1. What underflows to 0 was too small to count.
 
+
+def log_sum_exp(x):
+    m = x.detach().max()
+    return m + (x - m).exp().sum().log()
+
+
 not_a_number = large.grad[0].isnan()
 large.grad = None
 stable = log_sum_exp(large) - large[1]
@@ -48,14 +54,21 @@ stable.backward()
 print(stable.item(), large.grad.cpu())
 
 # %%
-# Torch's ``cross_entropy`` subtracts the maximum. Its ``soft_margin_loss``
-# takes :math:`\log(1 + e^{-yx})` as it stands.
+# Torch's ``logsumexp`` and ``cross_entropy`` subtract the maximum as well.
+# Its ``soft_margin_loss`` takes :math:`\log(1 + e^{-yx})` as it stands; the
+# log-sum-exp of the two terms, ``logaddexp``, does not overflow.
+
+
+def stable_soft_margin(output, target):
+    z = -target * output
+    return torch.logaddexp(z, torch.zeros_like(z))
+
 
 x = torch.linspace(-120, 20, 281, device=device, requires_grad=True)
 target = torch.ones_like(x)
-theirs = soft_margin.torch_twin(x, target, reduction="none")
+theirs = soft_margin(x, target, reduction="none")
 (their_slope,) = torch.autograd.grad(theirs.sum(), x)
-ours = soft_margin(x, target, reduction="none")
+ours = stable_soft_margin(x, target)
 our_slope = soft_margin.gradient(x, target, reduction="none").detach()
 
 lost = theirs.isinf()
@@ -63,7 +76,7 @@ edge = x[lost].max().item()
 fig, (top, bottom) = plt.subplots(
     2, sharex=True, figsize=(6.4, 4.6), layout="constrained"
 )
-top.plot(x.detach().cpu(), ours.detach().cpu(), label="ours")
+top.plot(x.detach().cpu(), ours.detach().cpu(), label="logaddexp")
 top.plot(x.detach().cpu(), theirs.detach().cpu(), "--", label="torch's")
 top.set(ylabel="loss")
 top.legend()
@@ -81,10 +94,10 @@ fig.set_label(
 # One such sample spoils every weight that the batch trains.
 
 batch = torch.tensor([1.0, 0.5, -100.0], device=device, requires_grad=True)
-soft_margin.torch_twin(batch, torch.ones_like(batch)).backward()
+soft_margin(batch, torch.ones_like(batch)).backward()
 finite = soft_margin.gradient(batch, torch.ones_like(batch)).detach()
-print("torch's:", batch.grad.cpu())
-print("ours:   ", finite.cpu())
+print("autograd:", batch.grad.cpu())
+print("by hand: ", finite.cpu())
 
 # %%
 # **A second trap, inside the fix.** A popular stable form of
@@ -109,8 +122,8 @@ for form in (two_kinks, no_kink):
     print(f"{form.__name__:9} {form(z).item():.4f}, slope {z.grad.item()}")
 
 # %%
-# The slope of :math:`\log(1 + e^x)` at 0 is ½. ``logaddexp`` is the
-# log-sum-exp of two numbers, and has neither fault.
+# The slope of :math:`\log(1 + e^x)` at 0 is ½. ``logaddexp`` has neither
+# fault.
 
 assert broken.isinf()
 assert not_a_number

@@ -15,7 +15,7 @@ import autodiff_guide as ag
 from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
-mse = CATALOGUE["mse"]
+mse = CATALOGUE["mse_loss"]
 
 # %%
 # Five points near the line *y* = 2 *x*, and a first guess for its slope.

@@ -14,7 +14,7 @@ import autodiff_guide as ag
 from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
-NAMES = ["mse", "mae", "huber"]
+NAMES = ["mse_loss", "l1_loss", "huber_loss"]
 
 # %%
 # The smallest model: one number, *c*, for five targets, one an outlier.
@@ -33,7 +33,7 @@ def best_constant(loss, lr=0.2, steps=2000):
 
 best = {name: best_constant(CATALOGUE[name]) for name in NAMES}
 for name in NAMES:
-    print(f"{name:6} {best[name]:6.2f}")
+    print(f"{name:10} {best[name]:6.2f}")
 
 # %%
 # Squared error finds the mean, 10, a value near none of the targets. The
@@ -57,7 +57,7 @@ def fit(loss, steps=3000, **settings):
     return weights
 
 
-settings = {"mse": {}, "mae": {}, "huber": {"delta": 0.1}}
+settings = {name: {} for name in NAMES} | {"huber_loss": {"delta": 0.1}}
 lines = {name: fit(CATALOGUE[name], **settings[name]) for name in NAMES}
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
@@ -82,7 +82,7 @@ for name in NAMES:
     output = features @ lines[name]
     force = CATALOGUE[name].gradient(output, y, **settings[name]).abs()
     shares[name] = (force[9] / force.sum()).item()
-    print(f"{name:6} the outlier exerts {shares[name]:.0%} of the force")
+    print(f"{name:10} the outlier exerts {shares[name]:.0%} of the force")
 
 # %%
 # **Where the absolute error breaks.** Its gradient is as large next to the
@@ -103,7 +103,7 @@ for name, style in zip(NAMES, ["-", "--", ":"], strict=True):
 ax.axhline(1, linewidth=1)
 ax.set(xlabel="step", ylabel="output")
 ax.legend()
-swing = (finals["mae"][-1] - finals["mae"][-2]).abs().item()
+swing = (finals["l1_loss"][-1] - finals["l1_loss"][-2]).abs().item()
 fig.set_label(
     "Descent to the target 1 with step 0.3. Squared error and Huber settle "
     f"at 1; the absolute error jumps to and fro by {swing:.1f} for ever."
@@ -113,11 +113,11 @@ fig.set_label(
 # The Huber loss takes the best of both: straight far away, so that an
 # outlier is only one vote; round near the target, so that descent rests.
 
-assert abs(best["mse"] - targets.mean().item()) < 0.05
-assert abs(best["mae"] - targets.median().item()) < 0.05
-assert lines["mse"][0] < 0.4
-assert all(0.8 < lines[name][0] < 1.2 for name in ("mae", "huber"))
-assert shares["mse"] > 2 * shares["huber"]
+assert abs(best["mse_loss"] - targets.mean().item()) < 0.05
+assert abs(best["l1_loss"] - targets.median().item()) < 0.05
+assert lines["mse_loss"][0] < 0.4
+assert all(0.8 < lines[name][0] < 1.2 for name in ("l1_loss", "huber_loss"))
+assert shares["mse_loss"] > 2 * shares["huber_loss"]
 assert swing > 0.2
-assert abs(finals["huber"][-1] - 1) < 1e-4
+assert abs(finals["huber_loss"][-1] - 1) < 1e-4
 plt.show()

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide.losses import CATALOGUE, softmax, softmax_jacobian
+from autodiff_guide.activations import CATALOGUE as ACTIVATIONS
+from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
-cross_entropy = CATALOGUE["cross_entropy"]
+cross_entropy, softmax = CATALOGUE["cross_entropy"], ACTIVATIONS["softmax"]
 
 # %%
 # One sample, three classes. The model prefers class 0; right is class 1.
@@ -46,7 +47,7 @@ for name, gradient in [
 # every :math:`1/p_1` meets a :math:`p_1`, and they cancel.
 
 p = softmax(logits)
-two_steps = (-onehot / p) @ softmax_jacobian(logits)
+two_steps = (-onehot / p) @ softmax.derivative(logits)
 print("two steps", [f"{g:+.8f}" for g in two_steps.tolist()])
 
 # %%

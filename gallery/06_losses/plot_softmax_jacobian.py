@@ -16,9 +16,10 @@ import torch
 
 import autodiff_guide as ag
 from autodiff_guide import plotting
-from autodiff_guide.losses import softmax, softmax_jacobian, softmax_vjp
+from autodiff_guide.activations import CATALOGUE
 
 device = ag.preferred_device()
+softmax = CATALOGUE["softmax"]
 
 # %%
 # Three numbers. The results lie between 0 and 1, they sum to 1, they keep
@@ -40,7 +41,7 @@ print("shifted by 100, off by", (softmax(x + 100) - p).abs().max().item())
 # %%
 # The Jacobian by hand, by autograd and by differences.
 
-J = softmax_jacobian(x)
+J = softmax.derivative(x)
 by_autograd = torch.autograd.functional.jacobian(softmax, x)
 numeric = ag.derivatives.numeric_derivative(softmax, x)
 print(f"hand - autograd: {(J - by_autograd).abs().max().item():.0e}")
@@ -93,7 +94,7 @@ fig.set_label(
 # The fix costs no matrix: :math:`v^T J = p \odot (v - \langle p, v
 # \rangle)`. One inner product carries all that the other elements do.
 
-without_matrix = softmax_vjp(x, v)
+without_matrix = p * (v - p @ v)
 
 assert (p > 0).all()
 assert math.isclose(ratio.item(), math.exp(2))
