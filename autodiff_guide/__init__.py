@@ -11,6 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autodiff_guide import activations as activations
+    from autodiff_guide import derivatives as derivatives
+    from autodiff_guide import descent as descent
+    from autodiff_guide import flow as flow
+    from autodiff_guide import gradcheck as gradcheck
+    from autodiff_guide import graph as graph
+    from autodiff_guide import landscape as landscape
+    from autodiff_guide import losses as losses
+    from autodiff_guide import objectives as objectives
+    from autodiff_guide import pitfalls as pitfalls
+    from autodiff_guide import plotting as plotting
+    from autodiff_guide import tensors as tensors
+    from autodiff_guide import timing as timing
     from autodiff_guide.descent import minimize as minimize
     from autodiff_guide.gradcheck import assert_gradient as assert_gradient
     from autodiff_guide.gradcheck import check_gradient as check_gradient
@@ -68,4 +81,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)

@@ -49,3 +49,18 @@ def require_count(count: int) -> None:
     """Raise ``ValueError`` unless `count` is positive."""
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}")
+
+
+def require_scalar(name: str, value: object) -> Tensor:
+    """Return `value` if it is a tensor of one number, else raise."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{name}: expected a torch.Tensor, got {type(value).__name__}; "
+            "a plain number has no history, leave out .item()"
+        )
+    if value.numel() != 1:
+        raise ValueError(
+            f"{name}: expected a scalar, got shape {tuple(value.shape)}; "
+            "reduce it, for example with .mean()"
+        )
+    return value

@@ -1,13 +1,12 @@
-r"""How much gradient reaches each layer of a network, and what stops it."""
+"""How much gradient reaches each layer of a network, and what stops it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
-from html import escape
 from typing import Any
 
 import torch
@@ -16,9 +15,11 @@ from torch.nn import functional
 from torch.nn.modules import batchnorm, conv, instancenorm
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide._tables import Table
-from autodiff_guide._validate import require_tensor
+from autodiff_guide._printed import Printed, Table
+from autodiff_guide._validate import require_scalar, require_tensor
 from autodiff_guide.activations import CATALOGUE
+
+__all__ = ["GradientFlow", "LayerFlow", "Verdict", "gradient_flow"]
 
 SATURATED_BELOW = 1e-2
 FAINT, STRONG = 1e-3, 1e3
@@ -43,34 +44,44 @@ _BY_CHANNEL = (
 class Verdict(Enum):
     """What became of a layer's gradient, and what to try."""
 
-    FINE = "fine: its gradient is of the order of the last layer's."
+    FINE = "fine", "its gradient is of the order of the last layer's."
     VANISHING = (
-        "vanishing: its gradient is less than a thousandth of the last layer's; try "
-        "ReLU or its kin, a larger initialisation, normalisation, skip connections."
+        "vanishing",
+        "its gradient is less than a thousandth of the last layer's; try ReLU or its "
+        "kin, a larger initialization, normalization, skip connections.",
     )
     EXPLODING = (
-        "exploding: its gradient is more than a thousand times the last layer's; try "
-        "a smaller initialisation, normalisation, clip_grad_norm_."
+        "exploding",
+        "its gradient is more than a thousand times the last layer's; try a smaller "
+        "initialization, normalization, clip_grad_norm_.",
     )
     DEAD = (
-        "dead: half of its units or more have slope zero for every input; try a "
-        "smaller lr, a bias near zero, LeakyReLU."
+        "dead",
+        "half of its units or more have slope zero for every input; try a smaller lr, "
+        "a bias near zero, LeakyReLU.",
     )
     BLOCKED = (
-        "blocked: every unit of a later layer is dead, so nothing comes back; mend "
-        "that layer first."
+        "blocked",
+        "every unit of a later layer is dead, so nothing comes back; mend that layer "
+        "first.",
     )
     UNREACHED = (
-        "unreached: the loss does not depend on it; look for detach(), no_grad, or a "
-        "layer that forward() does not use."
+        "unreached",
+        "the loss does not depend on it; look for detach(), no_grad, or a layer that "
+        "forward() does not use.",
     )
     NOT_FINITE = (
-        "not finite: its gradient holds NaN or infinity; try a smaller lr, and "
-        "torch.autograd.detect_anomaly() to find where it was born."
+        "not finite",
+        "its gradient holds NaN or infinity; try a smaller lr, and "
+        "torch.autograd.detect_anomaly() to find where it was born.",
     )
 
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
+
     def __str__(self) -> str:
-        return self.value
+        return f"{self.word}: {self.sentence}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class LayerFlow:
     saturated : float or None
         Share of slopes, over units and inputs, smaller than 1e-2 in size.
     verdict : Verdict
-        What that means, as a sentence, and what to try.
+        What that means: its ``word``, and a ``sentence`` with what to try.
     """
 
     name: str
@@ -104,7 +115,7 @@ class LayerFlow:
 
 
 @dataclass(frozen=True)
-class GradientFlow:
+class GradientFlow(Printed):
     """The gradient's way back through a network: its layers, first to last."""
 
     loss: float
@@ -115,14 +126,7 @@ class GradientFlow:
         """The first layer's gradient norm divided by the last layer's."""
         return self.layers[0].relative
 
-    def __str__(self) -> str:
-        return "\n".join([str(self._table()), *self._sentences()])
-
-    def _repr_html_(self) -> str:
-        items = "".join(f"<li>{escape(each)}</li>" for each in self._sentences())
-        return f"{self._table()._repr_html_()}<ul>{items}</ul>"
-
-    def _sentences(self) -> list[str]:
+    def _notes(self) -> list[str]:
         return list(dict.fromkeys(str(layer.verdict) for layer in self.layers))
 
     def _table(self) -> Table:
@@ -136,7 +140,7 @@ class GradientFlow:
                     f"{layer.relative:.1e}",
                     _percent(layer.dead),
                     _percent(layer.saturated),
-                    layer.verdict.name.lower().replace("_", " "),
+                    layer.verdict.word,
                 )
                 for layer in self.layers
             ],
@@ -145,10 +149,7 @@ class GradientFlow:
 
 
 def gradient_flow(
-    module: nn.Module,
-    inputs: Tensor,
-    target: Any,
-    loss: Callable[[Tensor, Any], Tensor],
+    module: nn.Module, loss: Callable[[Tensor, Any], Tensor], data: tuple[Tensor, Any]
 ) -> GradientFlow:
     r"""Run `module` forward and backward once, and say what reaches each layer.
 
@@ -165,12 +166,11 @@ def gradient_flow(
     ----------
     module : nn.Module
         The network, in the mode in which it shall be measured.
-    inputs : Tensor
-        A batch for ``module(inputs)``.
-    target : object
-        What `loss` compares the output with.
     loss : callable
         ``loss(output, target)``, a scalar tensor.
+    data : tuple
+        One batch ``(inputs, targets)``: ``module(inputs)`` is the output that `loss`
+        compares with the targets.
 
     Returns
     -------
@@ -180,7 +180,8 @@ def gradient_flow(
     Raises
     ------
     TypeError
-        If `module` is no module, or its output or the loss is not a tensor.
+        If `module` is no module, `data` no pair, its inputs, the output or the loss
+        no tensor.
     ValueError
         If the loss is not scalar or depends on no parameter.
 
@@ -198,7 +199,7 @@ def gradient_flow(
     >>> with torch.no_grad():
     ...     _ = net[0].bias.fill_(-20.0)
     >>> x = torch.linspace(-1, 1, 8).unsqueeze(-1)
-    >>> flow = gradient_flow(net, x, x**2, functional.mse_loss)
+    >>> flow = gradient_flow(net, functional.mse_loss, (x, x**2))
     >>> flow.layers[0].dead
     1.0
     >>> print(flow.layers[0].verdict)
@@ -210,7 +211,12 @@ def gradient_flow(
             f"module: expected an nn.Module, got {type(module).__name__}; "
             "wrap a function in a module that holds its parameters"
         )
-    require_tensor("inputs", inputs)
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(
+            f"data: expected one batch (inputs, targets), got {type(data).__name__}; "
+            "of a DataLoader take next(iter(loader))"
+        )
+    inputs, targets = require_tensor("inputs", data[0]), data[1]
     parameters = {
         name: parameter.detach().requires_grad_()
         for name, parameter in module.named_parameters()
@@ -224,10 +230,15 @@ def gradient_flow(
             output = torch.func.functional_call(
                 module, {**parameters, **buffers}, (inputs,)
             )
-        value = _scalar_loss(output, target, loss)
-    return _judged(
-        float(value.detach()), _rows(module, watch, _gradient_norms(value, parameters))
-    )
+        value = _followed_loss(output, targets, loss)
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    gradients = dict(zip(parameters, found, strict=True))
+    for path, layer in module.named_modules():
+        own = [name for name, _ in layer.named_parameters(path, recurse=False)]
+        if own:
+            watch.enter(path, layer)  # now comes what forward() did not use
+            watch.rows[layer].norm = _norm([gradients.get(name) for name in own])
+    return GradientFlow(float(value.detach()), _judged(list(watch.rows.values())))
 
 
 @dataclass
@@ -238,7 +249,7 @@ class _Row:
     layer: nn.Module
     alive: Tensor | None = None
     saturated: list[Tensor] = field(default_factory=list)
-    gradient: Tensor | None = None
+    norm: float | None = None
 
     def see(self, before: Tensor, value: Tensor) -> None:
         ones = torch.ones_like(value)
@@ -311,25 +322,15 @@ def _hooked(module: nn.Module, watch: _Watch) -> Iterator[None]:
             handle.remove()
 
 
-def _scalar_loss(
-    output: object, target: Any, loss: Callable[[Tensor, Any], Tensor]
+def _followed_loss(
+    output: object, targets: Any, loss: Callable[[Tensor, Any], Tensor]
 ) -> Tensor:
     if not isinstance(output, Tensor):
         raise TypeError(
             f"module: expected a torch.Tensor as output, got {type(output).__name__}; "
             "wrap the module in one that returns the tensor the loss needs"
         )
-    value = loss(output, target)
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"loss: expected a torch.Tensor, got {type(value).__name__}; "
-            "a number has no history, leave out .item()"
-        )
-    if value.numel() != 1:
-        raise ValueError(
-            f"loss: expected a scalar, got shape {tuple(value.shape)}; "
-            "reduce it, for example loss(output, target).mean()"
-        )
+    value = require_scalar("loss", loss(output, targets))
     if not value.requires_grad:
         raise ValueError(
             "loss: expected a value that depends on a parameter of module, got one "
@@ -338,82 +339,52 @@ def _scalar_loss(
     return value
 
 
-def _gradient_norms(value: Tensor, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Measure each gradient as it arrives, and let it go: one is held at a time."""
-    norms: dict[str, Tensor] = {}
-
-    def measure(name: str, parameter: Tensor) -> None:
-        gradient, parameter.grad = parameter.grad, None
-        if gradient is not None:
-            dense = gradient.coalesce().values() if gradient.is_sparse else gradient
-            norms[name] = torch.linalg.vector_norm(dense)
-
-    for name, parameter in parameters.items():
-        parameter.register_post_accumulate_grad_hook(partial(measure, name))
-    value.backward(inputs=list(parameters.values()))
-    return norms
-
-
-def _rows(module: nn.Module, watch: _Watch, norms: dict[str, Tensor]) -> list[_Row]:
-    for name, layer in module.named_modules():
-        own = [
-            f"{name}.{key}" if name else key
-            for key, _ in layer.named_parameters(recurse=False)
-        ]
-        reached = [norms[each] for each in own if each in norms]
-        if own:
-            watch.enter(name, layer)
-        if reached:
-            watch.rows[layer].gradient = torch.linalg.vector_norm(torch.stack(reached))
-    return list(watch.rows.values())
-
-
-def _judged(loss: float, rows: list[_Row]) -> GradientFlow:
-    """Bring all measurements to the host at once, and judge them, last layer first."""
-    zero = torch.zeros(())
-    measured = torch.stack(
-        [
-            number.detach().to("cpu", torch.float64)
-            for row in rows
-            for number in (
-                zero if row.gradient is None else row.gradient,
-                zero if row.alive is None else 1 - row.alive.double().mean(),
-                torch.stack(row.saturated).mean() if row.saturated else zero,
+def _norm(gradients: list[Tensor | None]) -> float | None:
+    """Return the norm of those there are; None if there are none."""
+    norms = [
+        float(
+            torch.linalg.vector_norm(
+                each.coalesce().values() if each.is_sparse else each
             )
-        ]
-    )
-    numbers = measured.view(-1, 3).tolist()
-    reached = [
-        n[0] for row, n in zip(rows, numbers, strict=True) if row.gradient is not None
+        )
+        for each in gradients
+        if each is not None
     ]
-    last, blocked = reached[-1], False
-    layers: list[LayerFlow] = []
-    for row, (norm, dead, saturated) in zip(rows[::-1], numbers[::-1], strict=True):
-        seen = row.alive is not None
-        verdict = _verdict(row.gradient is not None, norm, last, dead, blocked)
+    return math.hypot(*norms) if norms else None
+
+
+def _judged(rows: list[_Row]) -> tuple[LayerFlow, ...]:
+    """Judge the layers, the last first: it is what the others are compared with."""
+    last = next(row.norm for row in reversed(rows) if row.norm is not None)
+    blocked = False
+    layers = []
+    for row in reversed(rows):
+        norm = 0.0 if row.norm is None else row.norm
+        dead = None if row.alive is None else 1 - float(row.alive.float().mean())
+        saturated = float(torch.stack(row.saturated).mean()) if row.saturated else None
         layers.append(
             LayerFlow(
                 name=row.name or "(module)",
                 kind=type(row.layer).__name__,
                 gradient=norm,
                 relative=norm / last if last else float("nan"),
-                dead=dead if seen else None,
-                saturated=saturated if seen else None,
-                verdict=verdict,
+                dead=dead,
+                saturated=saturated,
+                verdict=_verdict(row.norm, last, dead, blocked),
             )
         )
         blocked = blocked or (dead == 1 and norm == 0)
-    return GradientFlow(loss, tuple(layers[::-1]))
+    return tuple(reversed(layers))
 
 
 def _verdict(
-    reached: bool, norm: float, last: float, dead: float, blocked: bool
+    norm: float | None, last: float, dead: float | None, blocked: bool
 ) -> Verdict:
-    if not reached:
+    if norm is None:
         return Verdict.UNREACHED
     if not norm < float("inf"):
         return Verdict.NOT_FINITE
-    if dead >= MOSTLY:
+    if dead is not None and dead >= MOSTLY:
         return Verdict.DEAD
     if blocked and norm == 0:
         return Verdict.BLOCKED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,20 +17,15 @@ import torch
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 
-__all__ = [
-    "Provenance",
-    "Timing",
-    "compare",
-    "load_timing",
-    "readable",
-    "save_timing",
-]
+__all__ = ["Provenance", "Timing", "compare", "readable"]
 
-Prepare = Callable[[int, torch.device], Callable[[], object]]
+Device = torch.device
+Prepare = Callable[[int, Device], Callable[[], object]]
 
-_ROUNDS = 3
+ROUNDS = 3
+QUARTILES = {"lower": 0.25, "median": 0.5, "upper": 0.75}
 
 
 @dataclass(frozen=True)
@@ -57,13 +52,31 @@ class Provenance:
     threads: int
     date: str
 
+    @classmethod
+    def here(cls, device: Device, threads: int) -> Provenance:
+        """Say what is measured now, on this machine, by `device`.
+
+        Parameters
+        ----------
+        device : torch.device
+            What computes.
+        threads : int
+            Threads that torch may use for one operation.
+
+        Returns
+        -------
+        Provenance
+        """
+        today = datetime.now(UTC).date().isoformat()
+        return cls(_machine(device), str(device), torch.__version__, threads, today)
+
     def __str__(self) -> str:
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"{self.machine}, {threads}, torch {self.torch}, {self.date}"
 
 
 @dataclass(frozen=True, eq=False)
-class Timing:
+class Timing(Printed):
     """Seconds that each contender took at each size.
 
     As text it is a table of medians, ± half the distance between the quartiles.
@@ -111,22 +124,62 @@ class Timing:
             remarks.append("not run in this build")
         return tuple(remarks)
 
-    def _table(self, *remarks: str) -> Table:
-        both = torch.stack([self.median, self.iqr], dim=-1)
+    def save(self, path: str | Path) -> None:
+        """Store it as JSON, so that a machine without the device can show it.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        """
+        record = asdict(replace(self, in_this_build=False))
+        record |= {name: record[name].tolist() for name in QUARTILES}
+        Path(path).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Timing:
+        """Read what `save` stored; it says that it was not run here.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to read.
+
+        Returns
+        -------
+        Timing
+
+        Raises
+        ------
+        ValueError
+            If the file does not hold a timing.
+        """
+        try:
+            record = json.loads(Path(path).read_text("utf-8"))
+            record["provenance"] = Provenance(**record["provenance"])
+            for name in ("names", "sizes", "dtypes"):
+                record[name] = tuple(record[name])
+            for name in QUARTILES:
+                record[name] = torch.tensor(record[name], dtype=torch.float64)
+            return cls(**record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"path: expected a file written by Timing.save, got {path}; "
+                f"it does not read as one ({error})"
+            ) from error
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.remarks
+
+    def _table(self) -> Table:
         rows = [
-            [str(size), *(_readable_pair(*pair) for pair in pairs.tolist())]
-            for size, pairs in zip(self.sizes, both.unbind(1), strict=True)
+            (str(size), *map(_spread, medians, distances))
+            for size, medians, distances in zip(
+                self.sizes, self.median.T.tolist(), self.iqr.T.tolist(), strict=True
+            )
         ]
-        dtype = self.dtypes[0] if len(set(self.dtypes)) == 1 else ""
-        facts = [str(self.provenance), dtype, *remarks]
-        caption = "; ".join(fact for fact in facts if fact)
-        return Table(caption, rows, ("size", *self.names))
-
-    def __str__(self) -> str:
-        return "\n".join([str(self._table()), *self.remarks])
-
-    def _repr_html_(self) -> str:
-        return self._table(*self.remarks)._repr_html_()
+        dtype = f"; {self.dtypes[0]}" if len(set(self.dtypes)) == 1 else ""
+        return Table(f"{self.provenance}{dtype}", rows, ("size", *self.names))
 
 
 def compare(
@@ -189,33 +242,27 @@ def compare(
             "is torch.get_num_threads()"
         )
     device = torch.device(device)
-    shares = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    shares = torch.tensor(list(QUARTILES.values()), dtype=torch.float64)
     quartiles = torch.empty(3, len(contenders), len(sizes), dtype=torch.float64)
     for column, size in enumerate(sizes):
         runs = {name: make(size, device) for name, make in contenders.items()}
         for name, run in runs.items():
-            _require_function(name, run)
+            if not callable(run):
+                raise TypeError(
+                    f"contenders[{name!r}]: expected prepare(size, device) to return a "
+                    f"function to time, got {type(run).__name__}; put the work in a "
+                    "lambda"
+                )
         dtypes = tuple(_dtype(run()) for run in runs.values())
-        for row, times in enumerate(_alternate(runs, threads, min_run_time)):
+        for row, times in enumerate(_alternate(runs.values(), threads, min_run_time)):
             quartiles[:, row, column] = times.quantile(shares)
-    lower, median, upper = quartiles
     return Timing(
         names=tuple(contenders),
         sizes=tuple(sizes),
-        median=median,
-        lower=lower,
-        upper=upper,
+        **dict(zip(QUARTILES, quartiles, strict=True)),
         dtypes=dtypes,
-        provenance=_here(device, threads),
+        provenance=Provenance.here(device, threads),
     )
-
-
-def _require_function(name: str, run: object) -> None:
-    if not callable(run):
-        raise TypeError(
-            f"contenders[{name!r}]: expected prepare(size, device) to return a "
-            f"function to time, got {type(run).__name__}; put the work in a lambda"
-        )
 
 
 def _dtype(result: object) -> str:
@@ -223,29 +270,21 @@ def _dtype(result: object) -> str:
 
 
 def _alternate(
-    runs: Mapping[str, Callable[[], object]], threads: int, min_run_time: float
+    runs: Iterable[Callable[[], object]], threads: int, min_run_time: float
 ) -> list[Tensor]:
-    """Seconds of every block of runs, for each contender."""
-    timers = [
-        Timer("run()", globals={"run": run}, num_threads=threads)
-        for run in runs.values()
+    """Return for each run the seconds of all its blocks."""
+    timers = [Timer("run()", globals={"run": run}, num_threads=threads) for run in runs]
+    rounds = [
+        [
+            timer.blocked_autorange(min_run_time=min_run_time / ROUNDS)
+            for timer in timers
+        ]
+        for _ in range(ROUNDS)
     ]
-    times: list[list[float]] = [[] for _ in timers]
-    for _ in range(_ROUNDS):
-        for timer, collected in zip(timers, times, strict=True):
-            measured = timer.blocked_autorange(min_run_time=min_run_time / _ROUNDS)
-            collected.extend(measured.times)
-    return [torch.tensor(collected, dtype=torch.float64) for collected in times]
-
-
-def _here(device: torch.device, threads: int) -> Provenance:
-    return Provenance(
-        machine=_machine(device),
-        device=str(device),
-        torch=torch.__version__,
-        threads=threads,
-        date=datetime.now(UTC).date().isoformat(),
-    )
+    return [
+        torch.tensor([t for block in blocks for t in block.times], dtype=torch.float64)
+        for blocks in zip(*rounds, strict=True)
+    ]
 
 
 def _machine(device: torch.device) -> str:
@@ -282,53 +321,5 @@ def readable(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def _readable_pair(median: float, iqr: float) -> str:
+def _spread(median: float, iqr: float) -> str:
     return f"{readable(median)} ± {readable(iqr / 2)}"
-
-
-def save_timing(timing: Timing, path: str | Path) -> None:
-    """Store a timing as JSON, so that a machine without the device can show it.
-
-    Parameters
-    ----------
-    timing : Timing
-        What was measured.
-    path : str or Path
-        File to write.
-    """
-    record = asdict(replace(timing, in_this_build=False))
-    for name in ("median", "lower", "upper"):
-        record[name] = record[name].tolist()
-    Path(path).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-
-
-def load_timing(path: str | Path) -> Timing:
-    """Read a timing that `save_timing` stored; it says that it was not run here.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to read.
-
-    Returns
-    -------
-    Timing
-
-    Raises
-    ------
-    ValueError
-        If the file does not hold a timing.
-    """
-    try:
-        record = json.loads(Path(path).read_text("utf-8"))
-        record["provenance"] = Provenance(**record["provenance"])
-        for name in ("names", "sizes", "dtypes"):
-            record[name] = tuple(record[name])
-        for name in ("median", "lower", "upper"):
-            record[name] = torch.tensor(record[name], dtype=torch.float64)
-        return Timing(**record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"path: expected a file written by save_timing, got {path}; "
-            f"it does not read as one ({error})"
-        ) from error

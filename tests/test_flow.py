@@ -32,7 +32,8 @@ def mlp(depth, activation, width=16):
 
 
 def flow(net, inputs=X, target=None, loss=functional.mse_loss):
-    return gradient_flow(net, inputs, inputs**2 if target is None else target, loss)
+    target = inputs**2 if target is None else target
+    return gradient_flow(net, loss, (inputs, target))
 
 
 def test_norms_and_loss_are_autograds():
@@ -251,7 +252,27 @@ class Plain(nn.Module):
 )
 def test_bad_input(net, inputs, loss, error, message):
     with pytest.raises(error, match=message):
-        gradient_flow(net, inputs, X, loss)
+        gradient_flow(net, loss, (inputs, X))
+
+
+@pytest.mark.parametrize("data", [X, (X,), (X, X, X), None])
+def test_data_is_one_batch_of_inputs_and_targets(data):
+    with pytest.raises(TypeError, match=r"data: expected one batch \(inputs, t"):
+        gradient_flow(mlp(1, nn.ReLU), functional.mse_loss, data)
+
+
+def test_a_batch_of_a_loader_will_do():
+    (batch,) = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(X, X**2), batch_size=len(X)
+    )
+    net = mlp(1, nn.ReLU)
+    result = gradient_flow(net, functional.mse_loss, batch)
+    assert result.loss == pytest.approx(flow(net).loss)
+
+
+def test_a_verdict_has_a_word_and_a_sentence():
+    assert Verdict.NOT_FINITE.word == "not finite"
+    assert str(Verdict.DEAD) == f"dead: {Verdict.DEAD.sentence}"
 
 
 def test_text_and_html_say_what_to_try():

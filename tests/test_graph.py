@@ -4,7 +4,6 @@ import copy
 import sys
 import xml.etree.ElementTree as ET
 
-import networkx as nx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -38,6 +37,28 @@ def test_the_chain_rule_example():
     assert float(graph.output.value) == 83
     assert float(graph.output.gradient) == 1
     assert ag.trace is trace
+
+
+def test_inputs_need_not_require_a_gradient():
+    a, b, count = torch.tensor(2.0), torch.tensor(1.0), torch.tensor(3)
+    graph = trace(lambda a, b, count: curriculum(a, b) * count, a, b, count)
+    assert float(graph["a"].gradient) == 3 * 64
+    assert float(graph["b"].gradient) == 3 * 33
+    assert graph["count"].gradient is None
+    assert not a.requires_grad
+    assert a.grad is None
+
+
+@pytest.mark.parametrize("required", ["input", "variable", "module"])
+def test_where_something_requires_a_gradient_the_rest_does_not(required):
+    a, b = torch.ones(1), torch.ones(1, requires_grad=required == "variable")
+    net = nn.Linear(1, 1).requires_grad_(required == "module")
+    c = torch.ones(1, requires_grad=required == "input")
+    graph = trace(lambda a, c: net(a * b * c), a, c)
+    assert graph["a"].gradient is None
+    assert (graph["b"].gradient is not None) == (required == "variable")
+    assert (graph["c"].gradient is not None) == (required == "input")
+    assert (graph["net.weight"].gradient is not None) == (required == "module")
 
 
 def test_at_the_wrong_a_the_gradient_is_not_64():
@@ -222,7 +243,7 @@ def test_all_kinds_of_functions(run):
     graph = trace(run, x)
     (expected,) = torch.autograd.grad(run(x).sum(), x)
     torch.testing.assert_close(graph.nodes[0].gradient, expected)
-    assert ET.fromstring(graph._repr_svg_()) is not None
+    assert ET.fromstring(graph._repr_html_()) is not None
     assert len(str(graph).splitlines()) == len(graph) + 3
 
 
@@ -258,54 +279,39 @@ def model():
     return nn.Sequential(nn.Linear(3, 8), Block(8), Block(8), nn.Linear(8, 1))
 
 
-def test_modules_name_and_fold_the_graph():
+def test_parameters_are_named_as_in_their_module():
     net, x = model(), torch.randn(5, 3)
+    net.register_buffer("scale", torch.ones(()))
     graph = trace(net, x)
     assert graph["1.inner.0.weight"].operation == "parameter"
     net(x).sum().backward()
     for name, parameter in net.named_parameters():
         torch.testing.assert_close(graph[name].gradient, parameter.grad)
-    folded = graph.fold()
-    assert [node.name for node in folded] == ["input", "0", "1", "2", "output"]
-    assert [node.operation for node in folded][2] == "4 steps"
-    assert folded["1"].value.shape == (5, 8)
-    assert folded.output.parents == (folded["2"],)
-    names = [node.name for node in graph.fold(2)]
-    assert "1.inner" in names
-    assert nx.is_directed_acyclic_graph(graph.fold(2).to_networkx())
 
 
 def test_modules_used_by_a_function():
     net, x, target = model(), torch.randn(5, 3), torch.zeros(5, 1)
+    net[0].bias.requires_grad_(False)
 
     def loss(x):
         return functional.mse_loss(net(x), target)
 
     graph = trace(loss, x)
-    assert graph["net.0.weight"].module == "net.0"
-    assert graph["target"].operation == "constant"
-    folded = graph.fold()
-    assert [node.name for node in folded] == ["x", "net", "target", "loss"]
+    assert graph["net.0.weight"].operation == "parameter"
+    assert graph["net.0.bias"].operation == graph["target"].operation == "constant"
+    assert graph.output.name == "loss"
 
 
 def test_a_hundred_layers_stay_readable():
     layers = [layer for _ in range(100) for layer in (nn.Linear(4, 4), nn.ReLU())]
     graph = trace(nn.Sequential(*layers), torch.randn(2, 4))
     assert len(graph) == 401
-    boxes = ET.fromstring(graph._repr_svg_()).findall(f"{SVG}rect")
-    assert len(boxes) == 21
-    assert "more" in graph._repr_svg_()
-
-
-def test_a_module_called_twice_folds_without_a_cycle():
-    shared = nn.Linear(2, 2)
-
-    def run(x):
-        return shared(shared(x).sin())
-
-    folded = trace(run, torch.ones(1, 2)).fold()
-    assert [node.name for node in folded][1:2] == ["shared"]
-    assert nx.is_directed_acyclic_graph(folded.to_networkx())
+    text = graph._repr_html_()
+    boxes = ET.fromstring(text).findall(f"{SVG}rect")
+    assert len(boxes) == 41
+    assert "401 nodes" in text
+    assert "… 361 more …" in text
+    assert len(str(graph).splitlines()) == 404
 
 
 def test_nothing_of_the_users_changes():
@@ -324,9 +330,6 @@ def test_nothing_of_the_users_changes():
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(torch.equal(net.state_dict()[key], before[key]) for key in before)
     assert net.training
-    assert not net._forward_hooks
-    assert not torch.nn.modules.module._global_forward_pre_hooks
-    assert not torch.nn.modules.module._global_forward_hooks
     assert sys.getprofile() is None
     held["y"].backward()
     assert net[0].weight.grad is not None
@@ -338,7 +341,6 @@ def test_an_error_in_the_function_leaves_nothing_behind():
 
     with pytest.raises(ZeroDivisionError):
         trace(run, scalar(1.0))
-    assert not torch.nn.modules.module._global_forward_pre_hooks
     assert sys.getprofile() is None
 
 
@@ -369,7 +371,7 @@ A = torch.tensor(1.0, requires_grad=True)
 @pytest.mark.parametrize(
     ("fn", "x", "error", "message"),
     [
-        (lambda a: a * 2, torch.ones(()), ValueError, "no input requires a gradient"),
+        (lambda a: a * 2, torch.ones((), dtype=int), ValueError, "it is torch.int64"),
         (no_grad_inside, A, ValueError, "'× 2' ran under no_grad"),
         (lambda a: a.detach() * 2, A, ValueError, "'detach' cut it off"),
         (lambda a: a.data * a.item(), A, ValueError, "look for .data, .item"),
@@ -377,7 +379,7 @@ A = torch.tensor(1.0, requires_grad=True)
             lambda a: torch.tensor(a.item()),
             A,
             ValueError,
-            "does not depend on|no input",
+            "does not depend on",
         ),
         (lambda a: torch.stack([a, a]).argmax(), A, ValueError, "it is torch.int64"),
         (lambda a: a > 0, A, ValueError, "it is torch.bool"),
@@ -406,7 +408,7 @@ def test_wrong_number_of_names():
 
 def plain():
     a, b = Node("input", 2.0, 3.0, name="a"), Node("input", 3.0, 2.0, name="b")
-    product = Node("×", 6.0, 1.0, parents=(a, b), local=(3.0, 2.0), name='y "q" <&>')
+    product = Node("×", 6.0, 1.0, {a: 3.0, b: 2.0}, name='y "q" <&>')
     return Graph([a, b, product], "by hand")
 
 
@@ -424,34 +426,18 @@ def test_a_graph_of_plain_nodes():
     ("nodes", "message"),
     [
         ([], "expected at least the output"),
-        ([Node("×", parents=(Node("input", name="a"),))], "expected 'a' before '×'"),
+        ([Node("×", edges={Node("input", name="a"): None})], "expected 'a' before '×'"),
     ],
 )
 def test_impossible_graphs(nodes, message):
     with pytest.raises(ValueError, match=message):
         Graph(nodes)
-    with pytest.raises(ValueError, match="depth: expected 1 or more"):
-        plain().fold(0)
-
-
-def test_dot():
-    dot = plain().to_dot()
-    assert dot.startswith('digraph "by hand" {')
-    assert 'n0 -> n2 [label="3"];' in dot
-    assert r'label="y \"q\" <&> = ×\n6\ngrad 1"' in dot
-    assert dot.endswith("}")
-
-
-def test_networkx_holds_the_local_derivatives():
-    graph = plain()
-    edges = graph.to_networkx().edges(data="local")
-    assert [(u.name, local) for u, _, local in edges] == [("a", 3.0), ("b", 2.0)]
 
 
 @pytest.mark.parametrize("make", [plain, lambda: trace(curriculum, A, A * 1)])
 def test_svg_is_accessible_and_in_the_pages_ink(make):
     graph = make()
-    text = graph._repr_svg_()
+    text = graph._repr_html_()
     root = ET.fromstring(text)
     assert root.get("role") == "img"
     ids = root.get("aria-labelledby").split()
@@ -466,7 +452,7 @@ def test_svg_is_accessible_and_in_the_pages_ink(make):
 
 
 def boxes_of(graph):
-    root = ET.fromstring(graph._repr_svg_())
+    root = ET.fromstring(graph._repr_html_())
     return root, [
         [float(box.get(key)) for key in ("x", "y", "width", "height")]
         for box in root.findall(f"{SVG}rect")

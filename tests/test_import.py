@@ -34,6 +34,10 @@ def test_every_name_offered_resolves(name):
     assert name in dir(autodiff_guide)
 
 
+def test_dir_shows_what_is_offered_alone():
+    assert dir(autodiff_guide) == sorted(autodiff_guide.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'autodiff_guide' has no attribute 'xyz'"):
         autodiff_guide.xyz  # noqa: B018 (the access is what is tested)

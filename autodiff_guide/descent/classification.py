@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide.descent.problem import Function, Problem, require_start
 
 _DENSE = 64  # components up to which the whole Hessian is formed

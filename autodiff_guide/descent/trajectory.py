@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 
 
 class Status(Enum):

@@ -8,7 +8,7 @@ from html import escape
 
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 
 # Columns of text.
 WIDTH = 88

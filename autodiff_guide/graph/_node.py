@@ -1,4 +1,4 @@
-"""One number, or one tensor, of a computation."""
+"""What is known of one number, or one tensor, of a computation."""
 
 from __future__ import annotations
 
@@ -25,52 +25,46 @@ class Node:
     gradient : Tensor, float or None
         Derivative of the graph's output with respect to `value`; None where the output
         does not depend on it, or nothing was recorded.
-    parents : tuple of Node
-        What the step was computed from, each once.
-    local : tuple of float or None
-        For each parent the derivative of this value with respect to it, all else held
-        fixed; None where one of the two is not a single number.
+    edges : mapping of Node to float or None
+        What the step was computed from; for each the derivative of this value with
+        respect to it, all else held fixed; None where one of the two is not a single
+        number.
     name : str
         The variable that holds it, if any.
     saved : bool
         Whether backward needs the value, and keeps it.
     grad_fn : str
         torch's name for the way back; empty for a leaf.
-    module : str
-        The module in which it was computed, ``"layer1.0.conv1"``.
 
     Examples
     --------
     >>> a = Node("input", 3.0, 2.0, name="a")
-    >>> print(Node("×", 6.0, 1.0, parents=(a,), local=(2.0,), name="y"))
+    >>> print(Node("×", 6.0, 1.0, {a: 2.0}, name="y"))
     y = × of a: 6, gradient 1
     """
 
     operation: str
     value: Value = None
     gradient: Value = None
-    parents: tuple[Node, ...] = field(default=(), repr=False)
-    local: tuple[float | None, ...] = field(default=(), repr=False)
+    edges: Mapping[Node, float | None] = field(default_factory=dict, repr=False)
     name: str = ""
     saved: bool = False
     grad_fn: str = ""
-    module: str = ""
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        """What it was computed from."""
+        return tuple(self.edges)
 
     @property
     def is_leaf(self) -> bool:
         """Whether it was given, not computed."""
-        return not self.parents
+        return not self.edges
 
     @property
     def label(self) -> str:
         """Its name, or else its operation."""
         return self.name or self.operation
-
-    @property
-    def edges(self) -> Mapping[Node, float | None]:
-        """Its parents, each with the local derivative where there is one."""
-        local = self.local or (None,) * len(self.parents)
-        return dict(zip(self.parents, local, strict=True))
 
     def __str__(self) -> str:
         name = f"{self.name} = " if self.name else ""

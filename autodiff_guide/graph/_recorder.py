@@ -1,10 +1,10 @@
-"""See every function of torch that runs, with its arguments and its result."""
+"""How a computation is seen while it runs: each function of torch, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +13,19 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.autograd.graph import Node as Function
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide.graph._words import changes_in_place, in_words
+from autodiff_guide.graph._words import bare_name, in_words
 
-_VIEWS = {"T", "mT", "H", "mH", "real", "imag"}
+# A function of the backward pass, and which of its inputs.
+Edge = tuple[Function, int]
+VIEWS = {"T", "mT", "H", "mH", "real", "imag"}
+
+
+class Leaf(NamedTuple):
+    """A tensor that is there before the computation, and what it is called."""
+
+    tensor: Tensor
+    name: str
+    kind: str
 
 
 @dataclass(eq=False)
@@ -28,23 +38,36 @@ class Step:
     edge: GradientEdge | None
     parents: list[Step] = field(default_factory=list)
     name: str = ""
-    module: str = ""
     without_grad: bool = False
 
     @property
-    def key(self) -> tuple[Function, int] | None:
+    def key(self) -> Edge | None:
         return self.edge and (self.edge.node, self.edge.output_nr)
+
+    def ancestors(self) -> dict[Step, None]:
+        """Return the step itself and all that it was computed from."""
+        found: dict[Step, None] = {}
+        waiting = [self]
+        while waiting:
+            step = waiting.pop()
+            if step not in found:
+                found[step] = None
+                waiting += step.parents
+        return found
 
 
 class Recorder(TorchFunctionMode):
-    """Sees every function of torch that is called, with its arguments and result."""
+    """Sees every function of torch that is called, with its arguments and result.
+
+    ``leaves`` are the tensors with names, ``latest`` what was last seen of each; both
+    by the id of the tensor.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.latest: dict[int, Step] = {}
         self.steps: list[Step] = []
-        self.names: dict[int, tuple[str, str, str]] = {}
-        self.path: list[str] = []
+        self.latest: dict[int, Step] = {}
+        self.leaves: dict[int, Leaf] = {}
 
     def __torch_function__(
         self,
@@ -54,23 +77,20 @@ class Recorder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func.__name__ == "__get__" and _attribute(func) not in _VIEWS:
+        given = {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
+        attribute = func.__name__ == "__get__" and bare_name(func) not in VIEWS
+        inside_transform = any(map(is_functorch_wrapped_tensor, given.values()))
+        if attribute or inside_transform:
             return func(*args, **kwargs)
-        given = list(dict.fromkeys(tensors_in((args, kwargs))))
-        if any(map(is_functorch_wrapped_tensor, given)):  # inside grad, vmap, …
-            return func(*args, **kwargs)
-        parents = [self.step_of(tensor) for tensor in given]
-        in_place = changes_in_place(func, args, kwargs)
-        if in_place:
-            self.keep_values(given)
-        versions = [_version(tensor) for tensor in given]
+        parents = [self.step_of(tensor) for tensor in given.values()]
+        versions = [_version(tensor) for tensor in given.values()]
         result = func(*args, **kwargs)
         changed = [
             tensor
-            for tensor, version in zip(given, versions, strict=True)
+            for tensor, version in zip(given.values(), versions, strict=True)
             if _version(tensor) != version
         ]
-        made = [tensor for tensor in tensors_in(result) if tensor not in _Same(given)]
+        made = [tensor for tensor in tensors_in(result) if id(tensor) not in given]
         for tensor in (*changed, *made):
             self.record(in_words(func, args, kwargs), tensor, parents)
         return result
@@ -81,10 +101,9 @@ class Recorder(TorchFunctionMode):
         step = Step(
             operation,
             tensor,
-            tensor.detach(),
+            tensor.detach().clone(),  # a later step may write into it
             get_gradient_edge(tensor) if tensor.requires_grad else None,
             list(parents),
-            module=self.path[-1] if self.path else "",
             without_grad=not torch.is_grad_enabled(),
         )
         self.latest[id(tensor)] = step
@@ -96,49 +115,28 @@ class Recorder(TorchFunctionMode):
         step = self.latest.get(id(tensor))
         if step is not None and bool(step.edge) == tensor.requires_grad:
             return step
-        name, kind, module = self.names.get(id(tensor), ("", "", ""))
-        parents = [] if name else self.unseen_parents(tensor)
-        if parents and tensor.grad_fn is not None:
-            operation = tensor.grad_fn.name().split("Backward")[0]
-            return self.record(operation, tensor, parents)
-        step = self.record(kind or "constant", tensor)
-        step.name, step.module, step.value = name, module, tensor.detach().clone()
+        leaf = self.leaves.get(id(tensor))
+        way_back = tensor.grad_fn
+        if leaf is None and way_back and (parents := self._seen_behind(way_back)):
+            return self.record(way_back.name().split("Backward")[0], tensor, parents)
+        leaf = leaf or Leaf(tensor, "", "constant")
+        step = self.record(leaf.kind, tensor)
+        step.name = leaf.name
         return step
 
-    def unseen_parents(self, tensor: Tensor) -> list[Step]:
+    def _seen_behind(self, function: Function) -> list[Step]:
         """Walk back through a step that was not seen to those that were."""
-        known = {step.key: step for step in self.steps if step.key}
-        found: dict[Step, None] = {}
-        open_nodes = [tensor.grad_fn] if tensor.grad_fn else []
-        seen: set[Function] = set()
-        while open_nodes:
-            node = open_nodes.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            for before, number in node.next_functions:
-                if before is None:
-                    continue
-                if step := known.get((before, number)):
-                    found[step] = None
-                else:
-                    open_nodes.append(before)
-        return list(found)
-
-    def keep_values(self, tensors: Iterable[Tensor]) -> None:
-        """Copy what an in-place step is about to overwrite."""
-        storages = {tensor.untyped_storage().data_ptr() for tensor in tensors}
-        for step in self.steps:
-            if step.value.untyped_storage().data_ptr() in storages:
-                step.value = step.value.clone()
+        recorded = {step.key: step for step in self.steps if step.key}
+        edges = edges_behind(function, recorded)
+        return list({recorded[edge]: None for edge in edges if edge in recorded})
 
     def see_locals(self, variables: Mapping[str, object]) -> None:
-        taken = {name for name, _, _ in self.names.values()}
+        """Name steps after the local variables that hold their results."""
+        taken = {leaf.name for leaf in self.leaves.values()}
         for name, value in variables.items():
-            if isinstance(value, Tensor) and name not in taken:
-                step = self.latest.get(id(value))
-                if step is not None and not step.name:
-                    step.name = name
+            step = self.latest.get(id(value))
+            if step is not None and not step.name and name not in taken:
+                step.name = name
 
     def why_no_history(self, output: Tensor) -> str:
         if not output.is_floating_point() and not output.is_complex():
@@ -146,41 +144,18 @@ class Recorder(TorchFunctionMode):
                 f"it is {output.dtype}, and only floating-point numbers have "
                 "derivatives; avoid argmax, rounding and comparisons on the way"
             )
-        if not torch.is_grad_enabled():
-            return "gradients are switched off here; leave no_grad"
-        step = self.step_of(output)
-        ancestors = ancestors_of(step)
-        for ancestor in ancestors:
-            lost = not ancestor.edge and any(each.edge for each in ancestor.parents)
-            if lost and ancestor.without_grad:
-                return f"{ancestor.operation!r} ran under no_grad; leave it out"
-            if lost:
-                return (
-                    f"{ancestor.operation!r} cut it off from what requires a gradient; "
-                    "leave it out"
-                )
-        if any(each.edge for each in self.steps):
-            return (
-                "it does not depend on what requires a gradient; look for .data, "
-                ".item(), .numpy(), torch.tensor(...) on the way"
-            )
+        for step in self.step_of(output).ancestors():
+            if not step.edge and any(parent.edge for parent in step.parents):
+                way = "ran under no_grad" if step.without_grad else "cut it off"
+                return f"{step.operation!r} {way}; leave it out"
         return (
-            "no input requires a gradient; make one with requires_grad=True or "
-            "x.requires_grad_()"
+            "it does not depend on a tensor that requires a gradient; look for .data, "
+            ".item(), .numpy(), torch.tensor(...) on the way"
         )
 
 
-class _Same:
-    """Membership by identity: ``==`` of tensors compares their entries."""
-
-    def __init__(self, tensors: Iterable[Tensor]) -> None:
-        self.ids = {id(tensor) for tensor in tensors}
-
-    def __contains__(self, tensor: Tensor) -> bool:
-        return id(tensor) in self.ids
-
-
 def tensors_in(value: object) -> Iterator[Tensor]:
+    """Yield the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list)):
@@ -190,19 +165,19 @@ def tensors_in(value: object) -> Iterator[Tensor]:
         yield from tensors_in(list(value.values()))
 
 
-def ancestors_of(step: Step) -> dict[Step, None]:
-    found: dict[Step, None] = {}
-    waiting = [step]
+def edges_behind(function: Function, until: Container[Edge] = ()) -> Iterator[Edge]:
+    """Yield the edges that the backward pass follows from `function` on."""
+    waiting, seen = [function], set[Function]()
     while waiting:
-        each = waiting.pop()
-        if each not in found:
-            found[each] = None
-            waiting += each.parents
-    return found
-
-
-def _attribute(func: Callable[..., Any]) -> str:
-    return str(getattr(getattr(func, "__self__", None), "__name__", ""))
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for before, number in node.next_functions:
+            if before is not None:
+                yield before, number
+                if (before, number) not in until:
+                    waiting.append(before)
 
 
 def _version(tensor: Tensor) -> int:

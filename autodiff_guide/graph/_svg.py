@@ -1,55 +1,72 @@
-"""A graph drawn as inline SVG: layers from top to bottom, in the ink of the page."""
+"""How a graph is drawn: rows from top to bottom, as SVG in the ink of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha1
 from html import escape
 from itertools import pairwise
-from typing import Any
+from statistics import fmean
 
-import networkx as nx
+from autodiff_guide.graph._node import Node, show
 
 LETTER, LINE, PAD = 7.8, 17.0, 8.0
 BOLD = 1.12
-ACROSS, DOWN = 14.0, 40.0
+ACROSS, DOWN, MARGIN = 14.0, 40.0, 2.0
 SWEEPS = 8
 
-_Layers = list[list[Any]]
+
+@dataclass(eq=False)
+class Box:
+    """A node on the page; without text, a point that a long edge passes."""
+
+    row: int
+    text: Sequence[str] = ()
+    above: list[Box] = field(default_factory=list)
+    below: list[Box] = field(default_factory=list)
+    x: float = 0.0
+    top: float = 0.0
+
+    @property
+    def width(self) -> float:
+        if not self.text:
+            return 6.0
+        letters = max(len(self.text[0]) * BOLD, *map(len, self.text))
+        return letters * LETTER + 2 * PAD
+
+    @property
+    def height(self) -> float:
+        return len(self.text) * LINE + PAD if self.text else 0.0
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
 
 
-def svg(
-    graph: nx.DiGraph[Any],
-    lines: Mapping[Any, Sequence[str]],
-    *,
-    heavy: Collection[Any],
-    title: str,
-    description: str,
-) -> str:
-    """Return the drawing; boxes are the keys of `lines`, with these lines of text.
+# The boxes and points that an edge passes, from parent to child, and what it carries.
+Edge = tuple[list[Box], float | None]
 
-    Those in `heavy` get a heavy outline, leaves a round one.
+
+def svg(nodes: Sequence[Node], title: str, description: str) -> str:
+    """Return the drawing; what backward needs has a heavy outline, a leaf a round one.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        Each after its parents.
+    title, description : str
+        What is read to those who do not see it.
     """
-    layered, layers = _layered(graph)
-    _uncross(layered, layers)
-    sizes = {
-        node: _size(lines[node]) if node in lines else (6.0, 0.0) for node in layered
-    }
-    places, width, height = _places(layered, layers, sizes)
-    parts = [
-        _edge(chain, places, sizes, graph.edges[chain[0], chain[-1]].get("local"))
-        for chain in _chains(graph, layered)
-    ]
-    parts += [
-        _box(
-            places[node],
-            sizes[node],
-            lines[node],
-            round_by=3 if graph.in_degree(node) else 12,
-            stroke=2.5 if node in heavy else 1,
-        )
-        for node in graph
-    ]
+    boxes, edges = _linked(nodes)
+    points = [point for chain, _ in edges for point in chain[1:-1]]
+    rows: dict[int, list[Box]] = {}
+    for box in sorted([*boxes.values(), *points], key=lambda box: box.row):
+        rows.setdefault(box.row, []).append(box)
+    _uncross(list(rows.values()))
+    width, height = _place(list(rows.values()))
+    parts = [_drawn_edge(*edge) for edge in edges]
+    parts += [_drawn_box(box, node) for node, box in boxes.items()]
     key = sha1((title + description).encode(), usedforsecurity=False).hexdigest()[:10]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
@@ -61,153 +78,114 @@ def svg(
     )
 
 
-def _layered(graph: nx.DiGraph[Any]) -> tuple[nx.DiGraph[Any], _Layers]:
-    """Put each node in a layer, leaves just above their use; split long edges.
-
-    An edge over several layers gets a way point ``(parent, child, layer)`` in each.
-    """
-    rank: dict[Hashable, int] = {}
-    for at, generation in enumerate(nx.topological_generations(graph)):
-        rank.update(dict.fromkeys(generation, at))
-    for node in graph:
-        if not graph.in_degree(node) and graph.out_degree(node):
-            rank[node] = min(rank[child] for child in graph.successors(node)) - 1
-    layered: nx.DiGraph[Any] = nx.DiGraph()
-    layered.add_nodes_from(graph)
-    for parent, child in graph.edges:
-        points = [(parent, child, at) for at in range(rank[parent] + 1, rank[child])]
-        rank.update({point: point[2] for point in points})
-        nx.add_path(layered, [parent, *points, child])
-    layers: _Layers = [[] for _ in range(max(rank.values()) + 1)]
-    for node in layered:
-        layers[rank[node]].append(node)
-    return layered, [layer for layer in layers if layer]
+def _linked(nodes: Sequence[Node]) -> tuple[dict[Node, Box], list[Edge]]:
+    """Return a box for each node, a leaf's just above its use, and the edges."""
+    row: dict[Node, int] = {}
+    for node in nodes:
+        row[node] = 1 + max((row[parent] for parent in node.parents), default=-1)
+    for leaf in (node for node in nodes if node.is_leaf):
+        uses = (row[node] for node in nodes if leaf in node.parents)
+        row[leaf] = min(uses, default=1) - 1
+    boxes = {node: Box(row[node], _text(node)) for node in nodes}
+    edges: list[Edge] = []
+    for node in nodes:
+        for parent, local in node.edges.items():
+            points = [Box(at) for at in range(row[parent] + 1, row[node])]
+            chain = [boxes[parent], *points, boxes[node]]
+            for upper, lower in pairwise(chain):
+                upper.below.append(lower)
+                lower.above.append(upper)
+            edges.append((chain, local))
+    return boxes, edges
 
 
-def _uncross(graph: nx.DiGraph[Any], layers: _Layers) -> None:
-    """Order each layer by the mean place of its neighbours, down and up in turn."""
+def _text(node: Node) -> list[str]:
+    named = node.name and not node.is_leaf
+    lines = [f"{node.name} = {node.operation}" if named else node.label]
+    if node.value is not None:
+        lines.append(show(node.value))
+    if node.gradient is not None:
+        lines.append(f"grad {show(node.gradient)}")
+    return lines
+
+
+def _uncross(rows: list[list[Box]]) -> None:
+    """Order each row by the mean place of its neighbors, downward and up in turn."""
+    for row in rows:
+        _number(row)
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
-        ordered = layers if down else layers[::-1]
-        for before, layer in pairwise(ordered):
-            place = {node: at / len(before) for at, node in enumerate(before)}
-            own = {node: at / len(layer) for at, node in enumerate(layer)}
-            key = {}
-            for node in layer:
-                near = graph.predecessors(node) if down else graph.successors(node)
-                found = [place[other] for other in near if other in place]
-                key[node] = sum(found) / len(found) if found else own[node]
-            layer.sort(key=key.__getitem__)
+        for row in rows[1:] if down else rows[-2::-1]:
+            row.sort(key=lambda box: _mean_x(box.above if down else box.below, box.x))
+            _number(row)
 
 
-def _size(lines: Sequence[str]) -> tuple[float, float]:
-    letters = max(len(lines[0]) * BOLD, *map(len, lines))
-    return letters * LETTER + 2 * PAD, len(lines) * LINE + PAD
+def _number(row: list[Box]) -> None:
+    for at, box in enumerate(row):
+        box.x = at / len(row)
 
 
-def _places(
-    graph: nx.DiGraph[Any],
-    layers: _Layers,
-    sizes: Mapping[Any, tuple[float, float]],
-) -> tuple[dict[Any, tuple[float, float]], float, float]:
-    """Return the centre of each node, and the drawing's width and height."""
-    widths = [sum(sizes[n][0] + ACROSS for n in layer) - ACROSS for layer in layers]
-    width = max(widths) + 4
-    places: dict[Any, tuple[float, float]] = {}
-    top = 2.0
-    for layer in layers:
-        high = max(sizes[node][1] for node in layer)
-        wanted = []
-        for node in layer:
-            above = [places[n][0] for n in graph.predecessors(node) if n in places]
-            wanted.append(sum(above) / len(above) if above else None)
-        spare = width - 4 - (sum(sizes[n][0] + ACROSS for n in layer) - ACROSS)
-        left = 2.0
-        for node, want in zip(layer, wanted, strict=True):
-            half = sizes[node][0] / 2
-            if want is None:
-                want = left + half + spare / 2
-            shift = min(max(want - half - left, 0), spare)
+def _mean_x(boxes: Sequence[Box], otherwise: float) -> float:
+    return fmean(box.x for box in boxes) if boxes else otherwise
+
+
+def _place(rows: list[list[Box]]) -> tuple[float, float]:
+    """Put each box below the mean of its parents; return width and height of all."""
+    widths = [sum(box.width + ACROSS for box in row) - ACROSS for row in rows]
+    top = MARGIN
+    for row, width in zip(rows, widths, strict=True):
+        high = max(box.height for box in row)
+        left, spare = MARGIN, max(widths) - width
+        for box in row:
+            half = box.width / 2
+            wanted = _mean_x(box.above, left + half + spare / 2)
+            shift = min(max(wanted - half - left, 0), spare)
             spare -= shift
-            left += shift
-            places[node] = (left + half, top + high / 2)
-            left += 2 * half + ACROSS
+            box.x = left + shift + half
+            box.top = top + (high - box.height) / 2
+            left = box.x + half + ACROSS
         top += high + DOWN
-    return places, width, top - DOWN + 2
+    return max(widths) + 2 * MARGIN, top - DOWN + MARGIN
 
 
-def _chains(graph: nx.DiGraph[Any], layered: nx.DiGraph[Any]) -> list[list[Any]]:
-    """Return for each edge the nodes and way points it passes."""
-    between: dict[tuple[Any, Any], list[Any]] = {edge: [] for edge in graph.edges}
-    for node in layered:
-        if node not in graph:
-            between[node[:2]].append(node)
-    return [
-        [parent, *sorted(points, key=lambda point: point[2]), child]
-        for (parent, child), points in between.items()
-    ]
+def _drawn_edge(chain: list[Box], local: float | None) -> str:
+    first, second, last = chain[0], chain[1], chain[-1]
+    path = f"M{first.x:.0f} {first.bottom:.0f}"
+    for upper, lower in pairwise(chain):
+        middle = (upper.bottom + lower.top) / 2
+        path += f"C{upper.x:.0f} {middle:.0f} {lower.x:.0f} {middle:.0f} "
+        path += f"{lower.x:.0f} {lower.top:.0f}"
+    x, y = last.x, last.top
+    path += f"M{x - 4:.0f} {y - 7:.0f}L{x:.0f} {y:.0f}L{x + 4:.0f} {y - 7:.0f}"
+    drawn = f'<path d="{path}"/>'
+    if local is None:
+        return drawn
+    x = first.x + 0.28 * (second.x - first.x) + 4
+    y = first.bottom + 0.35 * (second.top - first.bottom) + 5
+    return drawn + _written(x, y, f"{local:.4g}", 'font-size="12"')
 
 
-def _edge(
-    chain: Sequence[Any],
-    places: Mapping[Any, tuple[float, float]],
-    sizes: Mapping[Any, tuple[float, float]],
-    local: float | None,
-) -> str:
-    (x, y), bottom = places[chain[0]], sizes[chain[0]][1] / 2
-    path = f"M{x:.0f} {y + bottom:.0f}"
-    y += bottom
-    for node in chain[1:]:
-        to_x, to_y = places[node]
-        to_y -= sizes[node][1] / 2
-        bend = (to_y - y) / 2
-        path += f"C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} "
-        path += f"{to_x:.0f} {to_y:.0f}"
-        x, y = to_x, to_y
-    head = f"M{x - 4:.0f} {y - 7:.0f}L{x:.0f} {y:.0f}L{x + 4:.0f} {y - 7:.0f}"
-    text = ""
-    if local is not None:
-        from_x, from_y = places[chain[0]]
-        from_y += bottom
-        after_x, after_y = places[chain[1]]
-        after_y -= sizes[chain[1]][1] / 2
-        along = from_x + 0.28 * (after_x - from_x), from_y + 0.35 * (after_y - from_y)
-        text = _text(along[0] + 4, along[1] + 5, f"{local:.4g}", 12)
-    return f'<path d="{path}{head}"/>{text}'
-
-
-def _box(
-    place: tuple[float, float],
-    size: tuple[float, float],
-    lines: Sequence[str],
-    *,
-    round_by: int,
-    stroke: float,
-) -> str:
-    (x, y), (width, height) = place, size
-    box = (
-        f'<rect x="{x - width / 2:.0f}" y="{y - height / 2:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" rx="{round_by}" stroke-width="{stroke}"/>'
+def _drawn_box(box: Box, node: Node) -> str:
+    outline = (
+        f'<rect x="{box.x - box.width / 2:.0f}" y="{box.top:.0f}" '
+        f'width="{box.width:.0f}" height="{box.height:.0f}" '
+        f'rx="{12 if node.is_leaf else 3}" stroke-width="{2.5 if node.saved else 1}"/>'
     )
-    top = y - height / 2 + PAD / 2 + 13
-    return box + "".join(
-        _text(x, top + at * LINE, line, 14, bold=not at, middle=True)
-        for at, line in enumerate(lines)
+    middle = 'text-anchor="middle"'
+    first_line = box.top + PAD / 2 + 13
+    return outline + "".join(
+        _written(
+            box.x,
+            first_line + at * LINE,
+            line,
+            middle if at else f'{middle} font-weight="bold"',
+        )
+        for at, line in enumerate(box.text)
     )
 
 
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    size: int,
-    *,
-    bold: bool = False,
-    middle: bool = False,
-) -> str:
-    anchor = ' text-anchor="middle"' if middle else ""
-    weight = ' font-weight="bold"' if bold else ""
+def _written(x: float, y: float, text: str, style: str) -> str:
     return (
-        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}"{anchor}{weight} '
-        f'fill="currentColor" stroke="none">{escape(text)}</text>'
+        f'<text x="{x:.0f}" y="{y:.0f}" {style} fill="currentColor" '
+        f'stroke="none">{escape(text)}</text>'
     )

@@ -1,7 +1,8 @@
-"""Run a function once, and return the graph of what it did."""
+"""What trace does: run a function once, and read its gradients off the record."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +12,10 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node as Function
 
-from autodiff_guide.graph import _names
 from autodiff_guide.graph._graph import Graph
+from autodiff_guide.graph._names import locals_seen, name_inputs, name_surroundings
 from autodiff_guide.graph._node import Node
-from autodiff_guide.graph._recorder import Recorder, Step, ancestors_of, tensors_in
+from autodiff_guide.graph._recorder import Recorder, Step, edges_behind, tensors_in
 
 
 def trace(
@@ -23,7 +24,9 @@ def trace(
     r"""Run `fn` once and return the graph of what it did, with values and gradients.
 
     The gradient at each node is that of the output with respect to it; of an output
-    with several entries, that of their sum. Nothing is freed and no ``.grad`` is
+    with several entries, that of their sum. It reaches what requires a gradient: among
+    the inputs, in the module, or among the variables that `fn` reads. Where nothing
+    does, the inputs are taken as if they did. Nothing is freed and no ``.grad`` is
     touched: `fn`'s tensors can be used as before.
 
     Parameters
@@ -31,7 +34,7 @@ def trace(
     fn : callable or nn.Module
         What to run, ``fn(*inputs)``; it returns one tensor.
     *inputs : object
-        Its arguments. Gradients need a tensor with ``requires_grad``, here or in `fn`.
+        Its arguments.
     names : sequence of str or None
         A name for each input; None takes those of the parameters of `fn`.
 
@@ -46,8 +49,8 @@ def trace(
     TypeError
         If `fn` does not return a tensor.
     ValueError
-        If the output has no history; the message says why. If there are more or fewer
-        `names` than inputs.
+        If the output has no history, or gradients are switched off; the message says
+        why. If there are more or fewer `names` than inputs.
 
     Examples
     --------
@@ -55,26 +58,22 @@ def trace(
     ...     x = 2 * a + 3 * b
     ...     y = 5 * a**2 + 3 * b**3
     ...     return 2 * x + 3 * y
-    >>> a = torch.tensor(2.0, requires_grad=True)
-    >>> b = torch.tensor(1.0, requires_grad=True)
-    >>> graph = trace(z, a, b)
+    >>> graph = trace(z, torch.tensor(2.0), torch.tensor(1.0))
     >>> print(graph["y"])
     y = + of × 5, × 3: 23, gradient 3
     >>> float(graph["a"].gradient), float(graph["b"].gradient)
     (64.0, 33.0)
     """
-    if torch.is_inference_mode_enabled():
+    if not torch.is_grad_enabled():
         raise ValueError(
-            "fn: expected an output with history, got none in inference_mode, where "
-            "gradients are switched off; leave it"
+            "fn: expected to run where gradients are recorded, but they are switched "
+            "off here; leave no_grad or inference_mode"
         )
     recorder = Recorder()
-    _names.name_inputs(recorder, fn, inputs, names)
-    with (
-        _names.modules_watched(recorder, fn),
-        _names.locals_seen(_names.code_of(fn), recorder.see_locals),
-        recorder,
-    ):
+    name_surroundings(recorder, fn)
+    inputs = _requiring_grad(recorder, inputs)
+    name_inputs(recorder, fn, inputs, names)
+    with locals_seen(recorder, fn), recorder:
         output = fn(*inputs)
     if not isinstance(output, Tensor):
         raise TypeError(
@@ -86,25 +85,40 @@ def trace(
             f"fn: expected an output with history, got one without: "
             f"{recorder.why_no_history(output)}"
         )
+    title = getattr(fn, "__name__", type(fn).__name__).strip("<>")
     last = recorder.step_of(output)
-    last.name = last.name or _names.output_name(fn)
-    return Graph(_finished(recorder, output), _names.title(fn))
+    named = inspect.isroutine(fn) and title != "lambda"
+    last.name = last.name or (title if named else "output")
+    return Graph(_nodes(recorder, last), title)
 
 
-def _finished(recorder: Recorder, output: Tensor) -> list[Node]:
-    ancestors = ancestors_of(recorder.step_of(output))
+def _requiring_grad(recorder: Recorder, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the inputs; where nothing requires a gradient, copies of them that do."""
+    known = [*tensors_in(inputs), *(leaf.tensor for leaf in recorder.leaves.values())]
+    if any(tensor.requires_grad for tensor in known):
+        return inputs
+    return tuple(
+        value.detach().requires_grad_()
+        if isinstance(value, Tensor) and value.is_floating_point()
+        else value
+        for value in inputs
+    )
+
+
+def _nodes(recorder: Recorder, last: Step) -> list[Node]:
+    """Return what the last step was computed from, with gradients, in order."""
+    ancestors = last.ancestors()
     steps = [step for step in recorder.steps if step in ancestors]
-    tracked = [step for step in steps if step.edge is not None]
-    edges = [step.edge for step in tracked if step.edge is not None]
+    edge_of = {step: step.edge for step in steps if step.edge is not None}
     gradients = torch.autograd.grad(
-        output,
-        edges,
-        torch.ones_like(output),
+        last.tensor,
+        list(edge_of.values()),
+        torch.ones_like(last.tensor),
         retain_graph=True,
         allow_unused=True,
     )
-    gradient_of = dict(zip(tracked, gradients, strict=True))
-    kept = _saved(output)
+    gradient_of = dict(zip(edge_of, gradients, strict=True))
+    kept = _saved(last.tensor)
     nodes: dict[Step, Node] = {}
     for step in steps:
         local = _local_derivatives(step)
@@ -112,12 +126,10 @@ def _finished(recorder: Recorder, output: Tensor) -> list[Node]:
             step.operation,
             step.value,
             gradient_of.get(step),
-            parents=tuple(nodes[parent] for parent in step.parents),
-            local=tuple(local.get(parent) for parent in step.parents),
+            {nodes[parent]: local.get(parent) for parent in step.parents},
             name=step.name,
             saved=_memory(step.tensor) in kept,
-            grad_fn=_grad_fn_name(step),
-            module=step.module,
+            grad_fn=step.edge.node.name() if step.edge and step.parents else "",
         )
     return list(nodes.values())
 
@@ -129,16 +141,12 @@ def _memory(tensor: Tensor) -> tuple[int, int]:
 def _saved(output: Tensor) -> set[tuple[int, int]]:
     """Return the memory of every tensor that the backward pass will read."""
     kept: set[tuple[int, int]] = set()
-    waiting, seen = [output.grad_fn], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        waiting += [before for before, _ in node.next_functions]
-        for name in _saved_attributes(type(node)):
+    last = output.grad_fn
+    functions = {last, *(each for each, _ in edges_behind(last))} if last else set()
+    for function in functions:
+        for name in _saved_attributes(type(function)):
             try:
-                saved = getattr(node, name)
+                saved = getattr(function, name)
             except RuntimeError:  # changed in place since: backward refuses it too
                 continue
             kept.update(map(_memory, tensors_in(saved)))
@@ -186,9 +194,3 @@ def _local_derivatives(step: Step) -> dict[Step, float]:
     with torch.no_grad():
         back(step.edge.node, step.edge.output_nr, torch.ones_like(step.value))
     return {parent: float(each) for parent, each in found.items()}
-
-
-def _grad_fn_name(step: Step) -> str:
-    if step.edge is None or not step.parents:
-        return ""
-    return step.edge.node.name()

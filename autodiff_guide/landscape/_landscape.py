@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 
 _UNREADABLE = (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Landscape:
+class Landscape(Printed):
     """The loss on a line, or on a plane, through the parameters of a module.
 
     A row whose values are all NaN is missing: `slice_loss` computes it when it gets
@@ -168,12 +168,6 @@ class Landscape:
         missing = int(self.missing.sum())
         note = f", {missing} rows missing" if missing else ""
         return f"Landscape({self._size()}, losses from {low:.4g} to {high:.4g}{note})"
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
     def _table(self) -> Table:
         low, high = self._extremes()

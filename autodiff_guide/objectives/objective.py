@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide._validate import require_floating
 
 Points: TypeAlias = tuple[tuple[float, ...], ...]

@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide._validate import require_tensor
 from autodiff_guide.pitfalls.explanation import explain
 from autodiff_guide.pitfalls.replay import Replay

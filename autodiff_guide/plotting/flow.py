@@ -39,7 +39,7 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
     >>> from autodiff_guide import flow
     >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
     >>> x = torch.ones(3, 2)
-    >>> ax = gradient_flow(flow.gradient_flow(net, x, x[:, :1], functional.mse_loss))
+    >>> ax = gradient_flow(flow.gradient_flow(net, functional.mse_loss, (x, x[:, :1])))
     >>> ax.get_ylabel(), ax.get_yscale()
     ('gradient norm', 'log')
     """
@@ -61,7 +61,7 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
             named.add(layer.verdict)
             rising = place < len(norms) and norms[place] > layer.gradient
             ax.annotate(
-                layer.verdict.name.lower().replace("_", " "),
+                layer.verdict.word,
                 at,
                 xycoords=edge if zero else ax.transData,
                 xytext=(8, -4) if zero else (6, -12 if rising else 6),

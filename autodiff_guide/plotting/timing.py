@@ -18,7 +18,7 @@ def durations(result: Timing, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     result : Timing
-        What ``compare`` measured, or ``load_timing`` read.
+        What ``compare`` measured, or ``Timing.load`` read.
     ax : Axes, optional
         Where to draw; by default in a new figure.
 

@@ -41,7 +41,7 @@ def network(activation=nn.ReLU, bias=None):
 
 
 def flow(net):
-    return gradient_flow(net, x, target, functional.mse_loss)
+    return gradient_flow(net, functional.mse_loss, (x, target))
 
 
 flow(network(bias=-20.0))

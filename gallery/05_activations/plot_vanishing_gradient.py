@@ -36,7 +36,7 @@ def network(depth, activation, initialise=lambda weight: None):
 
 
 def flow(net):
-    return gradient_flow(net, inputs, target, functional.mse_loss)
+    return gradient_flow(net, functional.mse_loss, (inputs, target))
 
 
 # %%

@@ -105,8 +105,12 @@ for number in output.history():
         number.operation,
         number.value,
         number.gradient,
-        parents=tuple(nodes[parent] for parent in number.parents),
-        local=number.slopes,
+        {
+            nodes[parent]: slope
+            for parent, slope in zip(
+                number.parents, number.slopes, strict=True
+            )
+        },
         name={a: "a", b: "b", output: "z"}.get(number, ""),
     )
 Graph(list(nodes.values()), "z, by our engine")

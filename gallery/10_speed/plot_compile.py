@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from autodiff_guide import plotting
-from autodiff_guide.timing import load_timing, readable
+from autodiff_guide.timing import Timing, readable
 
 device = torch.device("cpu")
 
@@ -57,7 +57,7 @@ print(f"first call {readable(first)}, second {readable(second)}")
 
 stored = Path(globals().get("__file__", "")).parent / "compile_cpu.json"
 if stored.exists():
-    timing = load_timing(stored)
+    timing = Timing.load(stored)
     print(timing)
     fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     plotting.durations(timing, ax=ax)

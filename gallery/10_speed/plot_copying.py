@@ -15,7 +15,7 @@ import torch
 
 import autodiff_guide as ag
 from autodiff_guide import plotting
-from autodiff_guide.timing import load_timing, readable
+from autodiff_guide.timing import Timing, readable
 
 device = ag.preferred_device()
 has_gpu = device.type != "cpu"
@@ -51,7 +51,7 @@ timing = ag.compare(
 )
 stored = Path(globals().get("__file__", "")).parent / "copying_gpu.json"
 if not has_gpu and stored.exists():
-    timing = load_timing(stored)
+    timing = Timing.load(stored)
 print(timing)
 
 # %%

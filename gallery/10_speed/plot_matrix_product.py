@@ -18,7 +18,7 @@ import torch
 
 import autodiff_guide as ag
 from autodiff_guide import plotting
-from autodiff_guide.timing import load_timing, readable
+from autodiff_guide.timing import Timing, readable
 
 device = ag.preferred_device()
 print("accelerator:", "none" if device.type == "cpu" else device)
@@ -82,7 +82,7 @@ timings = [fair]
 if device.type != "cpu":
     timings.append(race({"torch, GPU": torch_product}, device=device))
 elif stored.exists():
-    timings.append(load_timing(stored))
+    timings.append(Timing.load(stored))
 else:
     print("No accelerator here, and no stored result: CPU only.")
 

@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from gradcheck_corpora import opinfo
 from gradcheck_corpora.opinfo import MUTATIONS, Sample
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide.gradcheck import GradientReport, check_gradient
 
 

@@ -3,10 +3,11 @@
 import json
 import platform
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+
+from autodiff_guide.timing import Provenance
 
 FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
 
@@ -45,24 +46,16 @@ def record(name: str, title: str, rows: list[Row]) -> None:
     for row in rows:
         limit = f"{row.limit:>14}{'' if row.met else '  MISSED'}"
         print(f"  {row.what:64} {row.measured:10.3g} {row.unit:5} {limit}")
+    here = Provenance.here(torch.device("cpu"), torch.get_num_threads())
     table = {
         "title": title,
-        "machine": _processor(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "machine": here.machine,
+        "threads": here.threads,
+        "torch": here.torch,
         "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": here.date,
         "rows": [asdict(row) | {"limit": row.limit, "met": row.met} for row in rows],
     }
     FOLDER.mkdir(exist_ok=True)
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
     (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
-
-
-def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        for line in described.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

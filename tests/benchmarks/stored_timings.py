@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide.timing import save_timing
 
 HERE = Path(__file__).parents[2] / "gallery" / "10_speed"
 
@@ -52,7 +51,7 @@ def go_and_return(size, device):
 def store(name, contenders, sizes, device):
     timing = ag.compare(contenders, sizes=sizes, device=device, min_run_time=1.0)
     print(name, timing, sep="\n")
-    save_timing(timing, HERE / name)
+    timing.save(HERE / name)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # documented, not exported
 from torch.nn.functional import pad
 
-from autodiff_guide._tables import Table
-from autodiff_guide._validate import require_floating, require_tensor
+from autodiff_guide._printed import Printed, Table
+from autodiff_guide._validate import require_floating
 
 RATIO = 4.0
 LEVELS = 36
@@ -34,12 +34,14 @@ ROUNDINGS = 2.5
 LOOK_AHEAD = 3
 # A function still up to this share of its argument, and moving then, is a staircase.
 STAIR = 2.0**-20
+# Bytes of values and tables held at once, at least those of one input element.
+MEMORY = 2**28
 SHOWN = 12
 LOW_PRECISIONS = ("float", "float32", "half", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)
-class NumericDerivative:
+class NumericDerivative(Printed):
     """A derivative found without differentiating, and how far to trust it.
 
     Attributes
@@ -71,12 +73,6 @@ class NumericDerivative:
             headers=("element", "value", "error bar", "step"),
         )
 
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
-
 
 @dataclass(frozen=True, eq=False)
 class OneSided:
@@ -99,10 +95,7 @@ class OneSided:
 
 
 def numeric_derivative(
-    fn: Callable[..., Tensor],
-    *inputs: Tensor,
-    argnums: int = 0,
-    max_memory: int = 2**28,
+    fn: Callable[..., Tensor], *inputs: Tensor, argnums: int = 0
 ) -> NumericDerivative:
     r"""Jacobian of `fn` from its values alone, with an error bar for each element.
 
@@ -120,9 +113,6 @@ def numeric_derivative(
         Arguments of `fn`; floating-point ones are passed on as float64.
     argnums : int
         Which input, of shape ``(*input)``, to differentiate with respect to.
-    max_memory : int
-        Bytes of values and tables held at once, at least those of one input element;
-        what `fn` itself allocates is not counted.
 
     Returns
     -------
@@ -135,7 +125,7 @@ def numeric_derivative(
         If the input or the result is not a floating-point tensor, or if `fn` combines
         the float64 input with a captured tensor of another dtype.
     ValueError
-        If `argnums` names no input or `max_memory` is not positive.
+        If `argnums` names no input.
 
     Notes
     -----
@@ -160,14 +150,11 @@ def numeric_derivative(
     >>> bool((slope.value - torch.e).abs() <= slope.error)
     True
     """
-    return _climb(_Black(fn, inputs, argnums), (1, -1), max_memory)
+    return _climb(_Black(fn, inputs, argnums), (1, -1))
 
 
 def one_sided_derivatives(
-    fn: Callable[..., Tensor],
-    *inputs: Tensor,
-    argnums: int = 0,
-    max_memory: int = 2**28,
+    fn: Callable[..., Tensor], *inputs: Tensor, argnums: int = 0
 ) -> OneSided:
     r"""Slopes from the left and from the right, which tell a kink from a slope.
 
@@ -185,8 +172,6 @@ def one_sided_derivatives(
         Arguments of `fn`; floating-point ones are passed on as float64.
     argnums : int
         Which input, of shape ``(*input)``, to differentiate with respect to.
-    max_memory : int
-        Bytes of values and tables held at once.
 
     Returns
     -------
@@ -205,9 +190,7 @@ def one_sided_derivatives(
     tensor([False,  True])
     """
     black = _Black(fn, inputs, argnums)
-    return OneSided(
-        left=_climb(black, (0, -1), max_memory), right=_climb(black, (1, 0), max_memory)
-    )
+    return OneSided(left=_climb(black, (0, -1)), right=_climb(black, (1, 0)))
 
 
 class _Black:
@@ -247,11 +230,7 @@ class _Black:
                     "as an input, numeric_derivative(fn, x, weight), or use .double()"
                 ) from error
             raise
-        if not require_tensor("fn's result", value).is_floating_point():
-            raise TypeError(
-                f"fn's result: expected a floating-point tensor, got {value.dtype}"
-            )
-        return value.detach().double()
+        return require_floating("fn's result", value).detach().double()
 
     def _at(self, x: Tensor) -> Tensor:
         inputs = list(self.inputs)
@@ -276,17 +255,15 @@ class _Black:
             return torch.full_like(self.here, torch.nan).flatten()
 
 
-def _climb(black: _Black, sides: tuple[int, int], memory: int) -> NumericDerivative:
+def _climb(black: _Black, sides: tuple[int, int]) -> NumericDerivative:
     """Differentiate by all inputs, a bounded number of them at a time."""
-    if memory <= 0:
-        raise ValueError(f"max_memory: expected a positive number, got {memory}")
     x, here = black.x, black.here
     shape = (*here.shape, *x.shape)
     if 0 in shape:
         return NumericDerivative(*x.new_empty(3, *shape))
     bytes_per_input = 8 * LEVELS * (2 * x.numel() + 8 * COLUMNS * here.numel())
     places = torch.arange(x.numel(), device=x.device)
-    chunks = torch.split(places, max(1, memory // bytes_per_input))
+    chunks = torch.split(places, max(1, MEMORY // bytes_per_input))
     parts = [_slopes(black, place, sides) for place in chunks]
     return NumericDerivative(
         *(torch.cat(part).T.reshape(shape) for part in zip(*parts, strict=True))

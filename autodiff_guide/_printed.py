@@ -1,4 +1,4 @@
-"""One table, written for the terminal and for a notebook."""
+"""How a result shows itself: a table and notes, in the terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -44,6 +44,23 @@ class Table:
             f"<table><caption>{escape(self.caption)}</caption>"
             f"{thead}<tbody>{body}</tbody></table>"
         )
+
+
+class Printed:
+    """A result that shows itself as the table it defines, and notes below it."""
+
+    def _table(self) -> Table:
+        raise NotImplementedError
+
+    def _notes(self) -> Sequence[str]:
+        return ()
+
+    def __str__(self) -> str:
+        return "\n".join([str(self._table()), *self._notes()])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes())
+        return self._table()._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _heading(cell: str, scope: str) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 from math import prod
 from operator import index
 
+import torch
 from torch import Tensor
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Printed, Table
 
 Shape = tuple[int, ...]
+# An operand, counted from 0, and the axis at which it gets one more.
+Unsqueeze = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Broadcast:
+class Broadcast(Printed):
     """Shapes that broadcast together, and the shape they make.
 
     Attributes
@@ -31,28 +34,20 @@ class Broadcast:
     shape: Shape
 
     def _table(self) -> Table:
-        rank = len(self.shape)
+        aligned = _aligned(self.shapes)
         rows = [
-            (f"operand {number}", *([""] * (rank - len(shape))), *map(str, shape))
-            for number, shape in enumerate(self.shapes, 1)
-        ]
-        rules = [
-            _rule(
-                [shape[axis] if -axis <= len(shape) else None for shape in self.shapes]
-            )
-            for axis in range(-rank, 0)
+            (f"operand {number}", *("" if size is None else str(size) for size in row))
+            for number, row in enumerate(aligned, 1)
         ]
         return Table(
             f"{_listed(self.shapes)} broadcast to {self.shape}",
-            [*rows, ("result", *map(str, self.shape)), ("rule", *rules)],
-            ("axis", *map(str, range(-rank, 0))),
+            [
+                *rows,
+                ("result", *map(str, self.shape)),
+                ("rule", *map(_rule, zip(*aligned, strict=True))),
+            ],
+            ("axis", *map(str, range(-len(self.shape), 0))),
         )
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
 
 def explain_broadcast(*shapes_or_tensors: Sequence[int] | Tensor) -> Broadcast:
@@ -127,14 +122,16 @@ def _shape_of(operand: Sequence[int] | Tensor) -> Shape:
 
 def _broadcast(shapes: Sequence[Shape]) -> Shape | None:
     """Return the shape that `shapes` broadcast to, or None if they conflict."""
+    try:
+        return tuple(torch.broadcast_shapes(*shapes))
+    except RuntimeError:
+        return None
+
+
+def _aligned(shapes: Sequence[Shape]) -> list[tuple[int | None, ...]]:
+    """Return the shapes, all of one length, with None where an axis is missing."""
     rank = max(map(len, shapes))
-    result = []
-    for axis in range(-rank, 0):
-        sizes = {shape[axis] for shape in shapes if -axis <= len(shape)} - {1}
-        if len(sizes) > 1:
-            return None
-        result.append(sizes.pop() if sizes else 1)
-    return tuple(result)
+    return [(None,) * (rank - len(shape)) + shape for shape in shapes]
 
 
 def _rule(sizes: Sequence[int | None]) -> str:
@@ -145,12 +142,13 @@ def _rule(sizes: Sequence[int | None]) -> str:
 
 def _conflict(shapes: Sequence[Shape]) -> str:
     """Name the rightmost axis in conflict, and unsqueezes that end all conflicts."""
-    axis = next(
-        axis
-        for axis in range(-1, -max(map(len, shapes)) - 1, -1)
-        if len({shape[axis] for shape in shapes if -axis <= len(shape)} - {1}) > 1
+    columns = list(zip(*_aligned(shapes), strict=True))
+    axis, first, second = next(
+        (axis, first, second)
+        for axis in range(-1, -len(columns) - 1, -1)
+        for first, second in combinations(range(len(shapes)), 2)
+        if len({columns[axis][first], columns[axis][second]} - {1, None}) == 2
     )
-    first, second = _disagreeing(shapes, axis)
     moves = _unsqueezes(shapes)
     mended = _unsqueezed(shapes, moves)
     advice = " and ".join(
@@ -166,19 +164,8 @@ def _conflict(shapes: Sequence[Shape]) -> str:
     )
 
 
-def _disagreeing(shapes: Sequence[Shape], axis: int) -> tuple[int, int]:
-    """Return the first two operands whose sizes conflict on `axis`."""
-    taking_part = [
-        (number, shape[axis])
-        for number, shape in enumerate(shapes)
-        if -axis <= len(shape) and shape[axis] != 1
-    ]
-    first, size = taking_part[0]
-    return first, next(number for number, other in taking_part if other != size)
-
-
-def _unsqueezes(shapes: Sequence[Shape]) -> Sequence[tuple[int, int]]:
-    """Return the (operand, axis) to unsqueeze, in order, so that `shapes` broadcast.
+def _unsqueezes(shapes: Sequence[Shape]) -> Sequence[Unsqueeze]:
+    """Return the unsqueezes, in order, after which `shapes` broadcast.
 
     One or two that give the smallest result, if any do; otherwise those that give
     every operand axes of its own.
@@ -203,9 +190,7 @@ def _unsqueezes(shapes: Sequence[Shape]) -> Sequence[tuple[int, int]]:
     ]
 
 
-def _unsqueezed(
-    shapes: Sequence[Shape], moves: Iterable[tuple[int, int]]
-) -> list[Shape]:
+def _unsqueezed(shapes: Sequence[Shape], moves: Iterable[Unsqueeze]) -> list[Shape]:
     mended = [list(shape) for shape in shapes]
     for operand, axis in moves:
         mended[operand].insert(len(mended[operand]) + 1 + axis, 1)

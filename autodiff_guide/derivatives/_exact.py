@@ -1,52 +1,28 @@
-"""Derivatives: exact ones by torch, and numeric ones that carry their own error bar.
-
-Functions in, functions out: ``grad(fn)`` is the function whose value is the gradient of
-`fn`. The results may be differentiated again, or vectorised with `torch.vmap`.
-"""
+"""Exact derivatives: torch.func's transforms, with their inputs and outputs checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast, overload
+from typing import Any, Never, overload
 
 import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
+from torch.utils._pytree import tree_map
 
-from autodiff_guide._numeric import (
-    NumericDerivative,
-    OneSided,
-    numeric_derivative,
-    one_sided_derivatives,
-)
 from autodiff_guide._validate import require_floating, require_like, require_tuple
 
-__all__ = [
-    "NumericDerivative",
-    "OneSided",
-    "grad",
-    "hessian",
-    "jacobian",
-    "jvp",
-    "numeric_derivative",
-    "one_sided_derivatives",
-    "value_and_grad",
-    "vjp",
-]
-
-_unpack_dual: Callable[[Tensor], tuple[Tensor, Tensor | None]] = unpack_dual
+Function = Callable[..., Tensor]
+Several = Callable[..., tuple[Tensor, ...]]
+Argnums = int | tuple[int, ...]
 
 
 @overload
-def grad(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]: ...
+def grad(fn: Function, argnums: int = 0) -> Function: ...
 @overload
-def grad(
-    fn: Callable[..., Tensor], argnums: tuple[int, ...]
-) -> Callable[..., tuple[Tensor, ...]]: ...
-def grad(
-    fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
-) -> Callable[..., Tensor | tuple[Tensor, ...]]:
+def grad(fn: Function, argnums: tuple[int, ...]) -> Several: ...
+def grad(fn: Function, argnums: Argnums = 0) -> Function | Several:
     r"""Return the function that maps inputs to the gradient of `fn`.
 
     .. math:: \nabla f(x) = \Big(\frac{\partial f}{\partial x_1}, \dots,
@@ -86,25 +62,18 @@ def grad(
     >>> torch.vmap(grad(grad(lambda x: x**3)))(torch.tensor([1.0, 2.0]))
     tensor([ 6., 12.])
     """
-    both = value_and_grad(fn, argnums)
-
-    def gradient(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        return both(*inputs)[1]
-
-    return gradient
+    return _checked(torch.func.grad, _scalar(fn), argnums)
 
 
 @overload
 def value_and_grad(
-    fn: Callable[..., Tensor], argnums: int = 0
+    fn: Function, argnums: int = 0
 ) -> Callable[..., tuple[Tensor, Tensor]]: ...
 @overload
 def value_and_grad(
-    fn: Callable[..., Tensor], argnums: tuple[int, ...]
+    fn: Function, argnums: tuple[int, ...]
 ) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
-def value_and_grad(
-    fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
-) -> Callable[..., tuple[Tensor, Tensor | tuple[Tensor, ...]]]:
+def value_and_grad(fn: Function, argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that maps inputs to the value of `fn` and its gradient.
 
     Parameters
@@ -130,31 +99,12 @@ def value_and_grad(
     >>> value_and_grad(lambda x: x**3)(torch.tensor(2.0))
     (tensor(8.), tensor(12.))
     """
-
-    def scalar(*inputs: Tensor) -> Tensor:
-        value = _attached(fn(*inputs))
-        if value.dim():
-            raise ValueError(
-                f"fn's result: expected a scalar, got shape {tuple(value.shape)}; "
-                "reduce it, for example with .sum(), or use jacobian"
-            )
-        return value
-
-    both = torch.func.grad_and_value(scalar, argnums)
-
-    def value_and_gradient(
-        *inputs: Tensor,
-    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
-        _require_inputs(inputs, argnums)
-        with _advice():
-            gradient, value = both(*inputs)
-        return value, _follow_all(gradient, inputs, argnums)
-
-    return value_and_gradient
+    both = _checked(torch.func.grad_and_value, _scalar(fn), argnums)
+    return lambda *inputs: both(*inputs)[::-1]
 
 
 def jvp(
-    fn: Callable[..., Tensor],
+    fn: Function,
     primals: tuple[Tensor, ...],
     tangents: tuple[Tensor, ...],
 ) -> tuple[Tensor, Tensor]:
@@ -195,7 +145,7 @@ def jvp(
     """
     require_tuple("primals", primals)
     require_tuple("tangents", tangents)
-    _require_inputs(primals, tuple(range(len(primals))))
+    _require_inputs(primals, range(len(primals)))
     if len(tangents) != len(primals):
         raise ValueError(
             f"tangents: expected {len(primals)}, one an input, got {len(tangents)}"
@@ -205,17 +155,16 @@ def jvp(
 
     def followed(*inputs: Tensor) -> Tensor:
         value = require_floating("fn's result", fn(*inputs))
-        if _unpack_dual(value)[1] is None:
-            raise _detached()
-        return value
+        dual = unpack_dual(value)
+        return value if dual.tangent is not None else _refuse_detached()
 
     with _advice():
         value, tangent = torch.func.jvp(followed, primals, tangents)[:2]
-    return value, _follow(tangent, *primals)
+    return value, _linked(tangent, primals)
 
 
 def vjp(
-    fn: Callable[..., Tensor], *primals: Tensor
+    fn: Function, *primals: Tensor
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
     r"""Value of `fn`, and the function that pulls a cotangent back to the inputs.
 
@@ -255,27 +204,22 @@ def vjp(
     >>> pullback(torch.tensor([1.0, 10.0]))
     (tensor([ 2., 40.]),)
     """
-    _require_inputs(primals, tuple(range(len(primals))))
+    _require_inputs(primals, range(len(primals)))
     with _advice():
-        result = torch.func.vjp(lambda *inputs: _attached(fn(*inputs)), *primals)
-    value, raw = result[:2]
+        value, pull = torch.func.vjp(_attached(fn), *primals)[:2]
 
     def pullback(cotangent: Tensor) -> tuple[Tensor, ...]:
         require_like("cotangent", cotangent, value, "value")
-        return tuple(_follow(part, *primals) for part in raw(cotangent))
+        return tuple(_linked(part, primals) for part in pull(cotangent))
 
     return value, pullback
 
 
 @overload
-def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]: ...
+def jacobian(fn: Function, argnums: int = 0) -> Function: ...
 @overload
-def jacobian(
-    fn: Callable[..., Tensor], argnums: tuple[int, ...]
-) -> Callable[..., tuple[Tensor, ...]]: ...
-def jacobian(
-    fn: Callable[..., Tensor], argnums: int | tuple[int, ...] = 0
-) -> Callable[..., Tensor | tuple[Tensor, ...]]:
+def jacobian(fn: Function, argnums: tuple[int, ...]) -> Several: ...
+def jacobian(fn: Function, argnums: Argnums = 0) -> Function | Several:
     r"""Return the function that maps inputs to the Jacobian of `fn`, in reverse mode.
 
     .. math:: J_{ij} = \frac{\partial f_i}{\partial x_j}
@@ -309,18 +253,10 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    raw = torch.func.jacrev(lambda *inputs: _attached(fn(*inputs)), argnums)
-
-    def matrix(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        _require_inputs(inputs, argnums)
-        with _advice():
-            derivative = raw(*inputs)
-        return _follow_all(derivative, inputs, argnums)
-
-    return matrix
+    return _checked(torch.func.jacrev, _attached(fn), argnums)
 
 
-def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:
+def hessian(fn: Function, argnums: int = 0) -> Function:
     r"""Return the function that maps inputs to the Hessian of a scalar `fn`.
 
     .. math:: H_{ij} = \frac{\partial^2 f}{\partial x_i\, \partial x_j}
@@ -357,6 +293,33 @@ def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor
     return jacobian(grad(fn, argnums), argnums)
 
 
+def _checked(
+    transform: Callable[..., Any], fn: Function, argnums: Argnums
+) -> Callable[..., Any]:
+    """Return what torch's `transform` makes of `fn`, with its inputs checked.
+
+    Each derivative is linked to the inputs it was taken by.
+    """
+    transformed = transform(fn, argnums)
+    places = argnums if isinstance(argnums, tuple) else (argnums,)
+
+    def derivative(*inputs: Tensor) -> Any:
+        _require_inputs(inputs, places)
+        with _advice():
+            result = transformed(*inputs)
+        by = [inputs[place] for place in places]
+        return tree_map(lambda part: _linked(part, by), result)
+
+    return derivative
+
+
+def _require_inputs(inputs: Sequence[object], places: Iterable[int]) -> None:
+    for place in places:
+        if not -len(inputs) <= place < len(inputs):
+            raise ValueError(f"argnums: expected 0 to {len(inputs) - 1}, got {place}")
+        require_floating(f"input {place}", inputs[place])
+
+
 @contextmanager
 def _advice() -> Iterator[None]:
     """Explain what to do with a Function that torch.func cannot look into."""
@@ -373,23 +336,40 @@ def _advice() -> Iterator[None]:
         ) from error
 
 
-def _attached(value: object) -> Tensor:
-    """Return `value`, made inside a transform, if torch can follow it back."""
-    tensor = require_floating("fn's result", value)
-    if not tensor.requires_grad:
-        raise _detached()
-    return tensor
+def _attached(fn: Function) -> Function:
+    """Return `fn`, made to refuse a result that torch cannot follow to the inputs."""
+
+    def attached(*inputs: Tensor) -> Tensor:
+        value = require_floating("fn's result", fn(*inputs))
+        return value if value.requires_grad else _refuse_detached()
+
+    return attached
 
 
-def _detached() -> ValueError:
-    return ValueError(
+def _scalar(fn: Function) -> Function:
+    """Return `fn`, made to refuse also a result with a shape."""
+
+    def scalar(*inputs: Tensor) -> Tensor:
+        value = _attached(fn)(*inputs)
+        if value.dim():
+            raise ValueError(
+                f"fn's result: expected a scalar, got shape {tuple(value.shape)}; "
+                "reduce it, for example with .sum(), or use jacobian"
+            )
+        return value
+
+    return scalar
+
+
+def _refuse_detached() -> Never:
+    raise ValueError(
         "fn's result: expected one that depends on the input, got a detached one, "
         "whose derivative would be zero; look for .detach(), .item(), float(), "
         "torch.tensor(...) or no_grad inside fn"
     )
 
 
-def _follow(derivative: Tensor, *inputs: Tensor) -> Tensor:
+def _linked(derivative: Tensor, inputs: Iterable[Tensor]) -> Tensor:
     """Return `derivative` linked to `inputs`, even where it happens to be constant.
 
     A line has a constant gradient, in which torch keeps no trace of the input. The
@@ -399,21 +379,3 @@ def _follow(derivative: Tensor, *inputs: Tensor) -> Tensor:
         every = torch.ones_like(derivative, dtype=torch.bool)
         derivative = torch.where(every, derivative, x.sum().to(derivative.dtype))
     return derivative
-
-
-def _follow_all(
-    derivative: Tensor | tuple[Tensor, ...],
-    inputs: tuple[Tensor, ...],
-    argnums: int | tuple[int, ...],
-) -> Tensor | tuple[Tensor, ...]:
-    if isinstance(argnums, int):
-        return _follow(cast(Tensor, derivative), inputs[argnums])
-    followed = [inputs[place] for place in argnums]
-    return tuple(_follow(part, *followed) for part in derivative)
-
-
-def _require_inputs(inputs: tuple[object, ...], argnums: int | tuple[int, ...]) -> None:
-    for place in argnums if isinstance(argnums, tuple) else (argnums,):
-        if not -len(inputs) <= place < len(inputs):
-            raise ValueError(f"argnums: expected 0 to {len(inputs) - 1}, got {place}")
-        require_floating(f"input {place}", inputs[place])
