@@ -6,13 +6,13 @@ the processor nor the number of threads can make a difference between two ways t
 the same operations. A product of matrices adds in an order of its own.
 """
 
+import functools
+
 import pytest
 import torch
 
 from autodiff_guide.descent import (
-    Adagrad,
     Adam,
-    AdamW,
     FromTorch,
     GradientDescent,
     GradientRule,
@@ -23,7 +23,8 @@ from autodiff_guide.descent import (
 from autodiff_guide.objectives import CATALOGUE
 
 STEPS = 200
-OBJECTIVES = ("sphere", "Rosenbrock", "Himmelblau", "Beale")
+ALL_STEPS = {"steps": STEPS, "gradient_below": None}
+OBJECTIVES = ("sphere", "rosenbrock", "himmelblau", "beale")
 PAIRS = {
     "sgd": (GradientDescent(1e-3), torch.optim.SGD, {"lr": 1e-3}),
     "momentum": (Momentum(1e-3), torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9}),
@@ -33,18 +34,12 @@ PAIRS = {
         {"lr": 1e-3, "momentum": 0.9, "nesterov": True},
     ),
     "rmsprop": (RMSprop(), torch.optim.RMSprop, {}),
-    "adagrad": (Adagrad(0.1), torch.optim.Adagrad, {"lr": 0.1}),
     "adam": (Adam(0.01), torch.optim.Adam, {"lr": 0.01}),
-    "adamw": (
-        AdamW(0.01, weight_decay=0.1),
-        torch.optim.AdamW,
-        {"lr": 0.01, "weight_decay": 0.1},
-    ),
 }
 LISTED = {
     torch.optim.SGD: {"lr": 1e-3, "momentum": 0.5, "weight_decay": 0.1},
     torch.optim.Adam: {"lr": 0.01, "amsgrad": True},
-    torch.optim.AdamW: {"lr": 0.01},
+    torch.optim.AdamW: {"lr": 0.01, "weight_decay": 0.1},
     torch.optim.Adagrad: {"lr": 0.1, "lr_decay": 0.01},
     torch.optim.Adadelta: {},
     torch.optim.Adamax: {},
@@ -82,7 +77,7 @@ def test_one_start_is_torch_bit_for_bit(pair, name, dtype):
     rule, optimizer, settings = PAIRS[pair]
     objective = CATALOGUE[name]
     start = starts(objective, dtype) / 4
-    ours = minimize(objective, start, rule, steps=STEPS).points
+    ours = minimize(objective, start, rule, **ALL_STEPS).points
     assert torch.equal(
         ours, by_torch(optimizer, settings, objective, start)[: len(ours)]
     )
@@ -94,9 +89,9 @@ def test_one_start_is_torch_bit_for_bit(pair, name, dtype):
 @pytest.mark.parametrize("pair", PAIRS)
 def test_many_starts_are_torch_bit_for_bit(pair, batched, dtype):
     rule, optimizer, settings = PAIRS[pair]
-    objective = CATALOGUE["Himmelblau"]
+    objective = CATALOGUE["himmelblau"]
     start = starts(objective, dtype, 5) / 4
-    ours = minimize(objective, start, rule, steps=STEPS, batched=batched).points
+    ours = minimize(objective, start, rule, batched=batched, **ALL_STEPS).points
     for i in range(5):
         alone = by_torch(optimizer, settings, objective, start[i])
         assert torch.equal(ours[:, i], alone)
@@ -122,21 +117,23 @@ def test_a_batched_matrix_product_differs_by_rounding_only():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("optimizer", LISTED)
 def test_from_torch_is_torch_one_by_one_and_batched(optimizer, dtype):
-    objective, settings = CATALOGUE["Himmelblau"], LISTED[optimizer]
+    objective, settings = CATALOGUE["himmelblau"], LISTED[optimizer]
     rule = FromTorch(optimizer, **settings)
     start = starts(objective, dtype, 4)
     for batched in (True, False):
-        ours = minimize(objective, start, rule, steps=50, batched=batched).points
+        ours = minimize(
+            objective, start, rule, steps=50, batched=batched, gradient_below=None
+        ).points
         for i in range(4):
             alone = by_torch(optimizer, settings, objective, start[i], steps=50)
             assert torch.equal(ours[:, i], alone)
 
 
 def test_rates_may_differ_by_start_and_by_step():
-    objective = CATALOGUE["Booth"]
+    objective = CATALOGUE["booth"]
     start = starts(objective, torch.float64)
     rates = torch.tensor([0.001, 0.01, 0.05], dtype=torch.float64)
-    for rule in (GradientDescent, Momentum, Adagrad, RMSprop, Adam, AdamW):
+    for rule in (GradientDescent, Momentum, RMSprop, Adam):
         swept = minimize(objective, start.expand(3, 2), rule(lr=rates), steps=50)
         for i, rate in enumerate(rates.tolist()):
             alone = minimize(objective, start, rule(lr=rate), steps=50)
@@ -154,8 +151,38 @@ def test_rates_may_differ_by_start_and_by_step():
     torch.testing.assert_close(ours.points[-1], point)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        torch.optim.SGD,
+        functools.partial(torch.optim.SGD, lr=1e-3),
+        lambda parameters: torch.optim.SGD(parameters, lr=1e-3),
+        FromTorch(functools.partial(torch.optim.SGD, momentum=0.0), lr=1e-3),
+    ],
+)
+def test_an_optimizer_of_torch_is_a_rule(rule):
+    objective = CATALOGUE["booth"]
+    start = starts(objective, torch.float64)
+    found = minimize(objective, start, rule, steps=50)
+    expected = by_torch(torch.optim.SGD, {"lr": 1e-3}, objective, start, steps=50)
+    assert torch.equal(found.points, expected)
+    assert found.rule.startswith("FromTorch(SGD")
+
+
+def test_a_schedule_drives_torchs_optimizer():
+    objective = CATALOGUE["booth"]
+    start = starts(objective, torch.float64)
+
+    def decay(t):
+        return 0.05 / (1 + t)
+
+    ours = minimize(objective, start, GradientDescent(decay), steps=20)
+    torchs = minimize(objective, start, FromTorch(torch.optim.SGD, lr=decay), steps=20)
+    assert torch.equal(ours.points, torchs.points)
+
+
 def test_a_scalar_tensor_is_its_number():
-    objective = CATALOGUE["Booth"]
+    objective = CATALOGUE["booth"]
     start = starts(objective, torch.float64)
     by_number = minimize(objective, start, GradientDescent(0.05), steps=20)
     by_tensor = minimize(
@@ -181,7 +208,6 @@ def test_a_scalar_tensor_is_its_number():
         (Momentum(0.1, nesterov=True), "Momentum(lr=0.1, nesterov=True)"),
         (Adam(), "Adam()"),
         (Adam(betas=(0.8, 0.9)), "Adam(betas=(0.8, 0.9))"),
-        (AdamW(weight_decay=0.0), "AdamW(weight_decay=0)"),
         (RMSprop(lr=0.01, alpha=0.9), "RMSprop(alpha=0.9)"),
         (GradientDescent(starts), "GradientDescent(lr=starts)"),
         (FromTorch(torch.optim.NAdam, lr=0.1), "FromTorch(NAdam, lr=0.1)"),
@@ -199,17 +225,15 @@ def test_repr_shows_what_is_not_default(rule, text):
         (lambda: GradientDescent(float("nan")), ValueError, "lr"),
         (lambda: GradientDescent("fast"), TypeError, "lr"),
         (lambda: GradientDescent(True), TypeError, "lr"),
-        (lambda: GradientDescent(torch.tensor([0.1, 0.0])), ValueError, "rates > 0"),
+        (lambda: GradientDescent(torch.tensor([0.1, 0.0])), ValueError, "lr: expected"),
         (lambda: GradientDescent(torch.ones(2).long()), TypeError, "floating"),
-        (lambda: GradientDescent(torch.ones(2, 2)), TypeError, "(B,)"),
         (lambda: Momentum(0.1, momentum=1.0), ValueError, "momentum"),
-        (lambda: Adagrad(eps=0.0), ValueError, "eps"),
+        (lambda: RMSprop(eps=0.0), ValueError, "eps"),
         (lambda: RMSprop(alpha=-0.1), ValueError, "alpha"),
         (lambda: Adam(betas=(0.9, 1.0)), ValueError, "betas"),
-        (lambda: AdamW(weight_decay=-1.0), ValueError, "weight_decay"),
         (lambda: FromTorch(torch.optim.LBFGS, lr=1.0), ValueError, "LBFGS"),
         (lambda: FromTorch(torch.optim.Adafactor), ValueError, "Adafactor"),
-        (lambda: FromTorch("Adam"), TypeError, "torch.optim"),
+        (lambda: FromTorch("Adam"), TypeError, "callable"),
         (lambda: FromTorch(torch.optim.Adam, lr=torch.ones(2)), TypeError, "lr"),
         (lambda: FromTorch(torch.optim.Adam, speed=1), TypeError, "speed"),
         (lambda: FromTorch(torch.optim.Adam, eps=-1.0), ValueError, "epsilon"),

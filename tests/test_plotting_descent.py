@@ -18,7 +18,7 @@ from autodiff_guide.descent import (
 )
 from autodiff_guide.objectives import CATALOGUE, Objective
 
-BOOTH, HIMMELBLAU = CATALOGUE["Booth"], CATALOGUE["Himmelblau"]
+BOOTH, HIMMELBLAU = CATALOGUE["booth"], CATALOGUE["himmelblau"]
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,11 @@ def test_values_are_drawn_above_the_minimum(path, many):
 def test_final_values_tell_ends_apart():
     rates = torch.tensor([0.5, 0.1, 0.9, 2.0])
     found = minimize(
-        lambda x: (x**2).sum(), torch.ones(4, 2), GradientDescent(rates), steps=100
+        lambda x: (x**2).sum(),
+        torch.ones(4, 2),
+        GradientDescent(rates),
+        steps=100,
+        gradient_below=None,
     )
     ax = plotting.final_values(found, against=rates, label="learning rate")
     assert ax.get_xlabel() == "learning rate"
@@ -139,7 +143,7 @@ def test_final_values_tell_ends_apart():
 
 
 def test_basins_count_who_reached_what(many):
-    minimisers = torch.tensor(HIMMELBLAU.minimisers)
+    minimisers = torch.tensor(HIMMELBLAU.minimizers)
     ax = plotting.basins(many, minimisers=minimisers)
     assert len(legend(ax)) == 4
     assert all(text.endswith(": 1 start") for text in legend(ax))

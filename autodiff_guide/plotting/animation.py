@@ -60,7 +60,7 @@ def animation(
     >>> import torch
     >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> from autodiff_guide.objectives import CATALOGUE
-    >>> booth, start = CATALOGUE["Booth"], torch.tensor([-5.0, 5.0])
+    >>> booth, start = CATALOGUE["booth"], torch.tensor([-5.0, 5.0])
     >>> path = minimize(booth, start, GradientDescent(0.05), steps=20)
     >>> len(animation(path, function=booth, frames=5).to_jshtml()) < 650_000
     True

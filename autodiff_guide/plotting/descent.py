@@ -60,7 +60,7 @@ def trajectory(
     --------
     >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> from autodiff_guide.objectives import CATALOGUE
-    >>> booth, start = CATALOGUE["Booth"], torch.tensor([-5.0, 5.0])
+    >>> booth, start = CATALOGUE["booth"], torch.tensor([-5.0, 5.0])
     >>> path = minimize(booth, start, GradientDescent(0.05), steps=20)
     >>> trajectory(path, function=booth).lines[0].get_xydata().shape
     (21, 2)
@@ -220,10 +220,10 @@ def basins(
     --------
     >>> from autodiff_guide.descent import Newton, minimize
     >>> from autodiff_guide.objectives import CATALOGUE
-    >>> himmelblau = CATALOGUE["Himmelblau"]
+    >>> himmelblau = CATALOGUE["himmelblau"]
     >>> starts = torch.tensor([[4.0, 4.0], [-4.0, 4.0]])
     >>> found = minimize(himmelblau, starts, Newton())
-    >>> ax = basins(found, minimisers=torch.tensor(himmelblau.minimisers))
+    >>> ax = basins(found, minimisers=torch.tensor(himmelblau.minimizers))
     >>> ax.get_legend_handles_labels()[1][0]
     '(3, 2): 1 start'
     """

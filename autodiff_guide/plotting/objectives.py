@@ -55,7 +55,7 @@ def contour(
     Examples
     --------
     >>> from autodiff_guide.objectives import CATALOGUE
-    >>> contour(CATALOGUE["Booth"]).get_xlim() == (-10.0, 10.0)
+    >>> contour(CATALOGUE["booth"]).get_xlim() == (-10.0, 10.0)
     True
     """
     ax = own_axes(ax)

@@ -16,7 +16,7 @@ from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent, Status
 
 device = ag.preferred_device()
-himmelblau = ag.objectives.CATALOGUE["Himmelblau"]
+himmelblau = ag.objectives.CATALOGUE["himmelblau"]
 minimisers = torch.tensor(himmelblau.minimisers, device=device)
 
 # %%

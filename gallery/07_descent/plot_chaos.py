@@ -15,7 +15,7 @@ import autodiff_guide as ag
 from autodiff_guide.descent import GradientDescent
 
 device = ag.preferred_device()
-rastrigin = ag.objectives.CATALOGUE["Rastrigin"]
+rastrigin = ag.objectives.CATALOGUE["rastrigin"]
 HOT_STEPS, COOL = 100, 0.004
 
 # %%

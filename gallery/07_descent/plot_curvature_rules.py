@@ -21,7 +21,7 @@ from autodiff_guide.descent import (
 )
 
 device = ag.preferred_device()
-valley = ag.objectives.CATALOGUE["Rosenbrock"]
+valley = ag.objectives.CATALOGUE["rosenbrock"]
 start = torch.tensor([-1.2, 1.0], dtype=torch.float64, device=device)
 
 # %%

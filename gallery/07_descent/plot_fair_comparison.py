@@ -15,7 +15,7 @@ import autodiff_guide as ag
 from autodiff_guide.descent import Adam, GradientDescent, Momentum, RMSprop
 
 device = ag.preferred_device()
-beale = ag.objectives.CATALOGUE["Beale"]
+beale = ag.objectives.CATALOGUE["beale"]
 RULES = (GradientDescent, Momentum, RMSprop, Adam)
 BUDGET, STARTS = 300, 60
 

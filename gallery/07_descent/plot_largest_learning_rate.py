@@ -71,7 +71,7 @@ print(f"theory, 2 / (1 + 10): {2 / sum(curvatures):.3f}")
 # valley the largest one depends on where you stand, and so does the rate
 # that survives.
 
-valley = ag.objectives.CATALOGUE["Rosenbrock"]
+valley = ag.objectives.CATALOGUE["rosenbrock"]
 limits = []
 for place in ((1.0, 1.0), (2.0, 3.0), (-2.0, -1.0)):
     point = torch.tensor(place, dtype=torch.float64, device=device)

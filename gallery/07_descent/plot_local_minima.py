@@ -16,7 +16,7 @@ from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent, Kind, Momentum
 
 device = ag.preferred_device()
-rastrigin = ag.objectives.CATALOGUE["Rastrigin"]
+rastrigin = ag.objectives.CATALOGUE["rastrigin"]
 
 # %%
 # A thousand random starts, descended at once until the gradient vanishes.

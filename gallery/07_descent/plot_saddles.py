@@ -16,7 +16,7 @@ from autodiff_guide.descent import GradientDescent, Kind, Newton, Status
 
 device = ag.preferred_device()
 saddle = ag.objectives.CATALOGUE["saddle"]
-monkey = ag.objectives.CATALOGUE["monkey saddle"]
+monkey = ag.objectives.CATALOGUE["monkey_saddle"]
 
 # %%
 # :math:`x^2 - y^2` goes up along *x* and down along *y*. The monkey saddle

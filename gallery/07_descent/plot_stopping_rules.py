@@ -25,7 +25,7 @@ def point(*numbers):
 # %%
 # On a round bowl all of them work, and the status says which one fired.
 
-bowl = ag.objectives.CATALOGUE["Booth"]
+bowl = ag.objectives.CATALOGUE["booth"]
 rule = GradientDescent(0.05)
 settings = [
     {"value_below": 1e-6},
@@ -44,7 +44,7 @@ for setting in settings:
 # **The step** is the rate times the gradient. A tiny rate makes tiny steps
 # anywhere. On Rosenbrock's valley with a rate of a millionth:
 
-valley = ag.objectives.CATALOGUE["Rosenbrock"]
+valley = ag.objectives.CATALOGUE["rosenbrock"]
 crawl = ag.minimize(
     valley, point(-1.2, 1.0), GradientDescent(1e-6), step_below=1e-4
 )
@@ -90,7 +90,7 @@ print(f"{level.status}\n{verdict.kind}")
 # function is below it everywhere: divide by a million, and the start is
 # good enough.
 
-shifted = ag.objectives.CATALOGUE["shifted parabola"]
+shifted = ag.objectives.CATALOGUE["shifted_parabola"]
 never = ag.minimize(shifted, point(-5.0), rule, value_below=1e-3)
 tiny = ag.minimize(
     lambda x: bowl(x) / 1e6, point(-5.0, 5.0), rule, value_below=1e-3

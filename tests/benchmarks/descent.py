@@ -27,7 +27,7 @@ from autodiff_guide.objectives import CATALOGUE, rosenbrock
 STEPS = 500
 LR = 1e-3
 STOPS = {"value_below": -1.0, "step_below": 1e-30, "gradient_below": 1e-30}
-valley = rosenbrock().function
+valley = rosenbrock().fn
 
 
 def elementwise(point: torch.Tensor) -> torch.Tensor:
@@ -149,7 +149,7 @@ def many_starts() -> list[Row]:
 
 def searches() -> list[Row]:
     """Measure BFGS beside SciPy's and pytorch-minimize's, each to its own end."""
-    himmelblau = CATALOGUE["Himmelblau"].function
+    himmelblau = CATALOGUE["himmelblau"].fn
 
     def by_scipy(start: torch.Tensor) -> None:
         def value_and_slope(x):

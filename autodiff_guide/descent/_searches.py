@@ -1,15 +1,21 @@
-"""Rules of descent that look before they step: Backtracking, BFGS and Newton."""
+"""Rules of descent that look before they step: Backtracking, BFGS and Newton.
+
+To add one, write a dataclass with a method `step` that never returns a higher point.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.descent.problem import At, Problem
-from autodiff_guide.descent.rules import Rule, State, require_positive, require_share
+from autodiff_guide.descent._problem import At, Problem
+from autodiff_guide.descent._rules import Rule, State
+
+Found: TypeAlias = tuple[At, State]
 
 _TRIALS = 60  # halvings or doublings before a search gives up
 
@@ -18,13 +24,11 @@ class SearchRule(Rule):
     """A rule that evaluates the function on its way, and never steps uphill."""
 
     @abstractmethod
-    def step(
-        self, problem: Problem, at: At, state: State, running: Tensor
-    ) -> tuple[At, State, Tensor]:
-        """Return where it stands next, the state, and who stalled.
+    def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
+        """Return where it stands next, with value and gradient there, and the state.
 
-        Only starts where `running`, shape ``(*B)``, need to move. A start stalls when
-        no lower point is found, so that trying again would change nothing.
+        Only starts where `running`, shape ``(*B)``, need to move. One that finds no
+        lower point stays: it has stalled, and trying again would change nothing.
         """
 
 
@@ -68,20 +72,12 @@ class Backtracking(SearchRule):
     shrink: float = 0.5
     c: float = 1e-4
 
-    def __post_init__(self) -> None:
-        require_positive("lr", self.lr)
-        for name in ("shrink", "c"):
-            require_positive(name, getattr(self, name))
-            require_share(name, getattr(self, name))
-
     def init(self, point: Tensor) -> State:
         """Return the state with which the first step is taken: nothing, here."""
         return ()
 
-    def step(
-        self, problem: Problem, at: At, state: State, running: Tensor
-    ) -> tuple[At, State, Tensor]:
-        """Return the next point with its value and gradient, and who stalled."""
+    def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
+        """Return the next point with its value and gradient, and the state."""
         square = (at.gradient**2).sum(-1)
         length = torch.full_like(at.value, self.lr)
         best, searching = at, running
@@ -94,7 +90,7 @@ class Backtracking(SearchRule):
             if not bool(searching.any()):
                 break
             length = torch.where(searching, length * self.shrink, length)
-        return best, state, running & _still(at, best)
+        return best, state
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,10 +127,8 @@ class BFGS(SearchRule):
         fresh = torch.ones(point.shape[:-1], dtype=torch.bool, device=point.device)
         return inverse.expand(*point.shape, n), fresh
 
-    def step(
-        self, problem: Problem, at: At, state: State, running: Tensor
-    ) -> tuple[At, State, Tensor]:
-        """Return the next point with its value and gradient, and who stalled."""
+    def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
+        """Return the next point with its value and gradient, and the state."""
         inverse, fresh = state
         direction = -_times(inverse, at.gradient)
         slope = _dot(at.gradient, direction)
@@ -146,7 +140,7 @@ class BFGS(SearchRule):
             new = _choose(stuck, again, new)
             fresh = fresh | stuck
         inverse, learnt = _update(inverse, fresh, at, new)
-        return new, (inverse, fresh & ~learnt), running & _still(at, new)
+        return new, (inverse, fresh & ~learnt)
 
 
 def _weak_wolfe(
@@ -225,10 +219,8 @@ class Newton(SearchRule):
         """Return the damping before the first Hessian is known: none yet."""
         return torch.full_like(point[..., 0], torch.nan)
 
-    def step(
-        self, problem: Problem, at: At, state: State, running: Tensor
-    ) -> tuple[At, State, Tensor]:
-        """Return the next point with its value and gradient, and who stalled."""
+    def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
+        """Return the next point with its value and gradient, and the state."""
         hessian = torch.nan_to_num(problem.hessian(at.point))
         curvature, axes = torch.linalg.eigh(hessian)
         slopes = _times(axes.mT, torch.nan_to_num(at.gradient))
@@ -252,7 +244,7 @@ class Newton(SearchRule):
                 break
             damping = torch.where(searching, damping * growth, damping)
             growth = growth * 2
-        return best, damping, running & _still(at, best)
+        return best, damping
 
 
 def _choose(mask: Tensor, new: At, old: At) -> At:

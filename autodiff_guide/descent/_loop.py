@@ -1,0 +1,215 @@
+"""The one loop that every descent runs in.
+
+Change here what happens in which order: step, look, stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from autodiff_guide.descent import _compiled
+from autodiff_guide.descent._log import Log, read_limits
+from autodiff_guide.descent._problem import At, Function, Problem, read_start
+from autodiff_guide.descent._rules import (
+    GradientRule,
+    Now,
+    Rule,
+    State,
+    require_setting,
+)
+from autodiff_guide.descent._searches import SearchRule
+from autodiff_guide.descent._torch import FromTorch
+from autodiff_guide.descent._trajectory import Status, Trajectory
+
+Advance: TypeAlias = Callable[[int, At, State], tuple[At, State]]
+
+_FIRST = 8  # steps before the first look at them
+
+
+def minimize(
+    fn: Function,
+    start: Any,
+    rule: GradientRule | SearchRule | Callable[..., Optimizer],
+    *,
+    gradient: Function | None = None,
+    steps: int = 1000,
+    value_below: float | None = None,
+    step_below: float | None = None,
+    gradient_below: float | Literal["auto"] | None = "auto",
+    record: bool = True,
+    batched: bool = False,
+    compile: bool = False,  # noqa: A002 # torch's name for it
+) -> Trajectory:
+    r"""Descend `fn` from one start, or from many at once.
+
+    From :math:`x_0 =` `start`, the rule makes :math:`x_{t+1}` of :math:`x_t` and
+    :math:`g_t = \nabla f(x_t)`, until a stopping rule fires:
+
+    .. math::
+       f(x_t) < \text{value\_below}, \qquad
+       \max_i \lvert x_{t,i} - x_{t-1,i} \rvert < \text{step\_below}, \qquad
+       \lVert g_t \rVert_2 < \text{gradient\_below}
+
+    Each of many starts stops by itself. It also stops at the first row in which the
+    point, the value or the gradient norm has overflowed or is NaN.
+
+    Parameters
+    ----------
+    fn : callable
+        Maps a point, shape ``(n,)``, to its value, shape ``()``. With `batched`, maps
+        points ``(B, n)`` to values ``(B,)``, each from its own row alone.
+    start : Tensor or structure of tensors
+        Floating-point, shape ``(n,)`` or ``()``, or ``(B, n)`` for many starts. A list,
+        tuple or dict of tensors of any shapes is one start, and `fn` takes its like:
+        ``dict(module.named_parameters())`` with ``torch.func.functional_call``. Nothing
+        of it is changed; `Trajectory.end` has the same structure.
+    rule : Rule or callable
+        How to step, for example ``GradientDescent(0.1)``; or what makes an optimizer of
+        torch's, such as ``torch.optim.Adam`` and its ``functools.partial``.
+    gradient : callable, optional
+        Derivative by hand, in place of autograd's: maps a point to its like.
+    steps : int
+        Largest number of steps.
+    value_below, step_below : float, optional
+        Stopping rules, off by default.
+    gradient_below : float or "auto" or None
+        By default :math:`\epsilon^{3/4} \min(1, \lVert g_0 \rVert)`, with the rounding
+        :math:`\epsilon` of the start's type: little is left beyond. None switches it
+        off, and all steps are taken.
+    record : bool
+        Keep every point; False keeps each start's last. Recording sets memory aside
+        for ``steps + 1`` rows.
+    batched : bool
+        `fn` takes the whole batch as it is, so `vmap` is not needed.
+    compile : bool
+        Compile runs of 32 steps by ``torch.compile``, anew for each call: it takes
+        seconds, and pays for long runs. The last digits may differ.
+
+    Returns
+    -------
+    Trajectory
+        Ctrl-C returns what there is so far, with the status ``INTERRUPTED``.
+
+    Raises
+    ------
+    TypeError
+        If `fn`, `start`, `rule` or a setting is not of the kind asked for.
+    ValueError
+        If `start` has the wrong shape or is not finite, the optimizer is none of those
+        that `FromTorch` takes, `fn` is not scalar, does not
+        depend on its argument or writes into it, or a number is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If `vmap` cannot run `fn`, for example for an ``if`` on its values; it is then
+        called start by start.
+
+    Examples
+    --------
+    Forty-one learning rates in one call:
+
+    >>> import functools
+    >>> import torch
+    >>> from autodiff_guide.descent import GradientDescent, minimize
+    >>> rates = torch.linspace(0.1, 1.1, 41)
+    >>> starts = torch.ones(41, 2)
+    >>> found = minimize(lambda x: (x**2).sum(), starts, GradientDescent(rates))
+    >>> bool((found.values[-1] < 1e-9).eq(rates < 0.995).all())
+    True
+
+    A layer, trained by Adam; the layer itself stays as it was:
+
+    >>> layer, x = torch.nn.Linear(1, 1), torch.tensor([[1.0], [2.0]])
+    >>> def loss(parameters):
+    ...     output = torch.func.functional_call(layer, parameters, x)
+    ...     return (output - 2 * x - 3).square().mean()
+    >>> adam = functools.partial(torch.optim.Adam, lr=0.1)
+    >>> found = minimize(loss, dict(layer.named_parameters()), adam)
+    >>> print(found.status, f"{found.end['bias'].item():.2f}")
+    gradient below 3.00
+    """
+    require_setting("steps", steps)
+    with torch.inference_mode(False), torch.enable_grad():
+        rule = _as_rule(rule, compiled=compile)
+        point, layout = read_start(start, batched=batched)
+        point = point.clone()
+        problem = Problem(fn, point, layout, gradient=gradient, batched=batched)
+        limits = read_limits(problem.start, value_below, step_below, gradient_below)
+        if isinstance(rule, SearchRule):
+            limits[Status.STALLED] = torch.finfo(point.dtype).tiny  # it has not moved
+        log = Log(problem.start, limits, steps, record=record)
+        advance, stride, most = _plan(problem, rule, log, compiled=compile)
+        at, state, t = problem.start, rule.init(point), 0
+        together, interrupted = min(_FIRST, most), False
+        try:
+            while t < steps and not log.done:
+                rows: list[At] = []
+                end = min(t + together, steps)
+                try:
+                    while t < end:
+                        at, state = advance(t, at, state)
+                        rows.append(at)
+                        t += stride
+                except BaseException:
+                    log.add(rows)
+                    if log.done:  # all had stopped before it failed
+                        break
+                    raise
+                log.add(rows)
+                together = min(2 * together, most)
+        except KeyboardInterrupt:
+            interrupted = True
+        return log.finish(repr(rule), layout, interrupted=interrupted)
+
+
+def _plan(
+    problem: Problem, rule: GradientRule | SearchRule, log: Log, *, compiled: bool
+) -> tuple[Advance, int, int]:
+    """Return what advances, by how many steps, and the most steps between looks."""
+    if isinstance(rule, SearchRule):
+        return lambda _, at, state: rule.step(problem, at, log.running, state), 1, 1
+    evaluate, step = problem.at, rule.step
+    point = problem.start.point
+    rate, most = rule.rate(point), _together(point)
+    if compiled:
+        return _compiled.compiled_run(problem, rule, rate), _compiled.RUN, most
+
+    def advance(t: int, at: At, state: State) -> tuple[At, State]:
+        point, state = step(Now(t, rate(t), at.point, at.gradient), state)
+        return evaluate(point), state
+
+    return advance, 1, most
+
+
+def _together(point: Tensor) -> int:
+    """Return how many steps to take between looks: rows that fit the cache of a CPU."""
+    if point.device.type != "cpu":
+        return 64
+    return max(4, min(256, 2**18 // point.numel()))
+
+
+def _as_rule(rule: object, *, compiled: bool) -> GradientRule | SearchRule:
+    """Return the rule itself, or the rule that steps by an optimizer of torch's."""
+    if isinstance(rule, type) and issubclass(rule, Rule):
+        raise TypeError(
+            f"rule: expected an instance, got the class; try {rule.__name__}()"
+        )
+    if callable(rule):
+        rule = FromTorch(rule)
+    if not isinstance(rule, GradientRule | SearchRule):
+        raise TypeError(
+            f"rule: expected a rule of descent, got {rule!r}; "
+            "try GradientDescent(lr=0.1), BFGS() or torch.optim.Adam"
+        )
+    if compiled and isinstance(rule, SearchRule | FromTorch):
+        raise ValueError(
+            f"compile: expected a rule of tensor operations alone, got {rule!r}; "
+            "leave compile=False, or try Adam()"
+        )
+    return rule

@@ -1,0 +1,246 @@
+"""What is descended, as the loop sees it: a vector in, its value and slope out.
+
+Change here what a start may be, how a function is called, and how it is differentiated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
+
+from autodiff_guide._validate import require_floating
+
+Function: TypeAlias = Callable[[Any], Any]
+
+
+class At(NamedTuple):
+    """A point with the value and the gradient there: ``(*B, n)``, ``(*B)``."""
+
+    point: Tensor
+    value: Tensor
+    gradient: Tensor
+
+
+def stacked(rows: Sequence[At]) -> At:
+    """Return k rows as one block: each field gets a leading dimension of k."""
+
+    def side_by_side(parts: tuple[Tensor, ...]) -> Tensor:  # starts, in memory
+        if parts[0].dim() == 1:
+            return torch.stack(parts)
+        return torch.stack([part.mT for part in parts]).mT
+
+    points, values, gradients = zip(*rows, strict=True)
+    return At(side_by_side(points), torch.stack(values), side_by_side(gradients))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tensors of a structure lie in the one vector that is descended."""
+
+    spec: TreeSpec
+    shapes: list[torch.Size]
+
+    def pack(self, structure: Any) -> Tensor:
+        """Return the tensors end to end, shape ``(n,)``."""
+        return torch.cat([part.reshape(-1) for part in tree_leaves(structure)])
+
+    def unpack(self, vector: Tensor) -> Any:
+        """Return the structure again; its tensors are views of the vector."""
+        parts = vector.split([shape.numel() for shape in self.shapes])
+        views = [
+            part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)
+        ]
+        return tree_unflatten(views, self.spec)
+
+
+def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
+    """Return the start as points ``(n,)`` or ``(B, n)``, and the layout of a structure.
+
+    A tensor of one or two dimensions is its own points, and has no layout.
+    """
+    parts, spec = tree_flatten(start)
+    for part in parts:
+        require_floating("start", part)
+    kinds = {(part.dtype, part.device) for part in parts}
+    if len(kinds) != 1 or not all(part.numel() for part in parts):
+        raise ValueError(
+            "start: expected tensors of at least one component each, of one type on "
+            f"one device, got {[(*part.shape, part.dtype) for part in parts]}; "
+            "convert them, for example with .to(first)"
+        )
+    layout = None
+    if isinstance(start, Tensor) and start.dim() > 0:
+        points = start.detach()
+    else:
+        layout = Layout(spec, [part.shape for part in parts])
+        points = layout.pack(start).detach()
+    if points.dim() > 2 or (batched and points.dim() == 1):
+        wanted = "(B, n) with batched=True" if batched else "(n,), (B, n) or ()"
+        raise ValueError(
+            f"start: expected shape {wanted}, got {tuple(parts[0].shape)}; "
+            "flatten each start, for example start.flatten(1)"
+        )
+    if not bool(points.isfinite().all()):
+        raise ValueError(
+            "start: expected finite numbers, got nan or inf; "
+            "check how the start was made"
+        )
+    # Components apart, starts side by side: what is done to one is done to all at once.
+    return (points.mT.contiguous().mT if points.dim() == 2 else points), layout
+
+
+class Problem:
+    """A checked function, evaluated at one point or at a batch of them.
+
+    Parameters
+    ----------
+    fn : callable
+        The user's function.
+    start : Tensor
+        Where the function is tried once: shape ``(n,)`` or ``(B, n)``.
+    layout : Layout or None
+        Of the structure that the user's functions take; None if they take the points.
+    gradient : callable or None
+        A derivative by hand; None asks autograd.
+    batched : bool
+        Whether `fn` takes the whole batch.
+    """
+
+    def __init__(
+        self,
+        fn: Function,
+        start: Tensor,
+        layout: Layout | None = None,
+        *,
+        gradient: Function | None = None,
+        batched: bool = False,
+    ) -> None:
+        leaf = start.clone().requires_grad_(gradient is None)
+        fn = _of_vector("fn", fn, layout)
+        self.values, value = _over_starts("fn", fn, leaf, leaf.shape[:-1], batched)
+        self._ones = torch.ones_like(value) if start.dim() == 2 else None
+        self.gradient, slope = None, None
+        if gradient is not None:
+            by_hand = _of_vector("gradient", gradient, layout)
+            self.gradient, slope = _over_starts(
+                "gradient", by_hand, leaf, leaf.shape, batched
+            )
+        elif value.requires_grad:
+            (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        if slope is None:
+            raise ValueError(
+                "fn: expected a value that depends on the point, got one without a "
+                "gradient; does fn ignore its argument, or cut the graph by detach(), "
+                "item(), NumPy or no_grad()?"
+            )
+        self.start = At(start, value.detach(), slope.detach())
+
+    def at(self, point: Tensor) -> At:
+        """Return `point` with its value and gradient."""
+        if self.gradient is not None:
+            with torch.no_grad():
+                return At(point, self.values(point), self.gradient(point))
+        leaf = point.detach().requires_grad_()
+        value = self.values(leaf)
+        (gradient,) = torch.autograd.grad((value,), (leaf,), self._ones)
+        return At(point, value.detach(), gradient)
+
+    def traced_at(self, point: Tensor) -> At:
+        """Return the same, by operations that ``torch.compile`` can follow."""
+        if self.gradient is not None:
+            return At(point, self.values(point), self.gradient(point))
+
+        def total(point: Tensor) -> tuple[Tensor, Tensor]:
+            values = self.values(point)
+            return values.sum(), values
+
+        gradient, (_, values) = grad_and_value(total, has_aux=True)(point)
+        return At(point, values, gradient)
+
+    def hessian(self, point: Tensor) -> Tensor:
+        """Return the second derivatives, ``(*B, n, n)``."""
+
+        def slopes(leaf: Tensor) -> Tensor:
+            if self.gradient is not None:
+                slope = self.gradient(leaf)
+            else:
+                value = self.values(leaf).sum()
+                (slope,) = torch.autograd.grad(value, leaf, create_graph=True)
+            return slope.view(-1, slope.shape[-1]).sum(0)  # starts keep to themselves
+
+        rows = torch.autograd.functional.jacobian(slopes, point)
+        hessian: Tensor = torch.movedim(rows, 0, -2)
+        return hessian
+
+
+def _of_vector(name: str, fn: Function, layout: Layout | None) -> Function:
+    """Return the user's function as one of points, also if it takes a structure."""
+    if not callable(fn):
+        raise TypeError(
+            f"{name}: expected a function of a tensor, got {type(fn).__name__}; "
+            "fn comes first, then start, then rule"
+        )
+    if layout is None:
+        return fn
+    if name == "gradient":
+        return lambda vector: layout.pack(fn(layout.unpack(vector)))
+    return lambda vector: fn(layout.unpack(vector))
+
+
+def _over_starts(
+    name: str, fn: Function, leaf: Tensor, shape: torch.Size, batched: bool
+) -> tuple[Function, Tensor]:
+    """Return `fn` over all starts, and its result at the first, of the right shape."""
+    argument = leaf.clone()
+    over, result = _called(name, fn, argument, batched)
+    if not torch.equal(argument, leaf):
+        raise ValueError(
+            f"{name}: expected a function that leaves its argument alone, got one that "
+            "writes into it; use x = x + 1 instead of x += 1"
+        )
+    if not isinstance(result, Tensor):
+        raise TypeError(
+            f"{name}: expected a function that returns a tensor, got "
+            f"{type(result).__name__}; compute with torch, without .item()"
+        )
+    if result.shape != shape:
+        raise ValueError(
+            f"{name}: expected a result of shape {tuple(shape)}, got "
+            f"{tuple(result.shape)}; fn returns one number for each point, for example "
+            "by .sum(-1), and gradient one for each component"
+        )
+    return over, result
+
+
+def _called(
+    name: str, fn: Function, points: Tensor, batched: bool
+) -> tuple[Function, Any]:
+    """Return `fn` over all starts, as it is, by vmap or one by one, and its result."""
+    if points.dim() == 1 or batched:
+        return fn, fn(points)
+    together: Function = vmap(fn, randomness="different")
+    try:
+        return together, together(points)
+    except Exception as refusal:
+        alone = fn(points[0])  # if this fails too, the fault is not vmap's
+        if not isinstance(alone, Tensor):
+            return fn, alone
+        reason = str(refusal).strip().splitlines()[0].split(". ")[0].rstrip(".")
+        warnings.warn(
+            f"{name}: evaluated start by start, which is slower, because vmap refused "
+            f"it ({reason}); torch.where can replace an `if` on values",
+            UserWarning,
+            stacklevel=5,
+        )
+
+    def one_by_one(points: Tensor) -> Tensor:
+        return torch.stack([fn(point) for point in points.unbind()])
+
+    return one_by_one, one_by_one(points)
