@@ -38,7 +38,7 @@ class Catalogue(Mapping[str, Entry]):
     (True, False)
     >>> CATALOGUE["huber"]
     Traceback (most recent call last):
-    KeyError: "expected a name of this catalogue, got 'huber'; try 'huber_loss'"
+    KeyError: "name: expected one of this catalogue, got 'huber'; try 'huber_loss'"
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -50,7 +50,7 @@ class Catalogue(Mapping[str, Entry]):
         spelled = str(name).lower().replace(" ", "_").replace("-", "_")
         near = get_close_matches(spelled, self, n=3, cutoff=0.5) or self
         raise KeyError(
-            f"expected a name of this catalogue, got {name!r}; "
+            f"name: expected one of this catalogue, got {name!r}; "
             f"try {', '.join(map(repr, near))}"
         )
 

@@ -78,7 +78,7 @@ class Activation:
         return modules.get(self.name.replace("_", ""), self.name)
 
     def __call__(self, x: Tensor, **settings: Any) -> Tensor:
-        """Value of the activation: ``function(x, **settings)``."""
+        """Return the value, ``function(x, **settings)``: torch's own."""
         return self.function(require_floating("x", x), **settings)
 
     def derivative(self, x: Tensor, **settings: Any) -> Tensor:

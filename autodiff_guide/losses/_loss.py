@@ -87,7 +87,7 @@ class Loss:
     def __call__(
         self, *operands: Tensor, reduction: str = "mean", **settings: Any
     ) -> Tensor:
-        """Value of the loss, by torch.
+        """Return the value of the loss, torch's own.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Loss:
     def gradient(
         self, *operands: Tensor, reduction: str = "mean", **settings: Any
     ) -> Any:
-        """Gradient by hand.
+        """Return the gradient by hand.
 
         Parameters
         ----------
@@ -149,20 +149,18 @@ class Loss:
         -------
         tuple of Tensor
         """
-        device = generator.device if generator else "cpu"
-        normal = torch.randn(
-            len(self.operands),
-            rows,
-            columns,
-            dtype=torch.float64,
-            device=device,
+        size = len(self.operands), rows, columns
+        draws = torch.randn(
+            size,
             generator=generator,
+            device=generator.device if generator else "cpu",
+            dtype=torch.float64,
         )
-        kinds = zip(self.operands.values(), normal, strict=True)
-        return tuple(kind.draw(matrix) for kind, matrix in kinds)
+        kinds = self.operands.values()
+        return tuple(kind.draw(each) for kind, each in zip(kinds, draws, strict=True))
 
     def curve(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
-        """Positions along `line`, the values there, and the slopes by hand.
+        """Return positions along `line`, the values there, and the slopes by hand.
 
         Parameters
         ----------
@@ -198,11 +196,10 @@ class Loss:
                 f"reduction: expected 'none', 'mean' or 'sum', got {reduction!r}; "
                 "take 'none' and reduce the values yourself for any other"
             )
-        for (name, kind), operand in zip(self.operands.items(), operands, strict=True):
+        for operand, (name, kind) in zip(operands, self.operands.items(), strict=True):
             require = require_tensor if name == "target" else require_floating
-            require_shape(
-                name, require(name, operand), kind.shape(operands[0], operand)
-            )
+            require(name, operand)
+            require_shape(name, operand, kind.shape(operands[0], operand))
 
 
 def require_shape(name: str, value: Tensor, shape: tuple[int, ...]) -> None:

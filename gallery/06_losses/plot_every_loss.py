@@ -90,7 +90,7 @@ def largest_difference(loss):
 differences = {}
 for name, loss in CATALOGUE.items():
     differences[name] = largest_difference(loss)
-    print(f"{name:32} {differences[name]:.0e}")
+    print(f"{name:32} {loss.title:30} {differences[name]:.0e}")
 
 # %%
 # **Where the names mislead.** A mean is over *what*? The divergence of two
