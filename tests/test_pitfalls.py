@@ -1,118 +1,59 @@
-"""The pitfalls against the installed torch: each mistake, wrong fix and cure is run."""
+"""The pitfall pages against the installed torch; what explain and diagnose say."""
 
+import asyncio
+import importlib.util
+import io
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 import autodiff_guide as ag
+from autodiff_guide import __main__ as command_line
 from autodiff_guide.pitfalls import (
     CATALOGUE,
-    DidNotRunError,
     Explanation,
     Symptom,
+    _evidence,
     diagnose,
     explain,
 )
-from autodiff_guide.pitfalls.replay import Replay
+from autodiff_guide.pitfalls._replay import Replay
 
-REFUSED = [p for p in CATALOGUE.values() if p.kind == "refused"]
-SILENT = [p for p in CATALOGUE.values() if p.kind == "silent"]
-NEEDS_ACCELERATOR = {"device-mismatch", "timing-without-synchronize"}
-TOLERANCE = {"timing-without-synchronize": {"rtol": 0.5, "atol": 0.0}}
+DOCS = Path(__file__).parent.parent / "docs"
+SPEC = importlib.util.spec_from_file_location(
+    "pitfall_pages", DOCS / "_ext" / "pitfall_pages.py"
+)
+pitfall_pages = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(pitfall_pages)
 
-
-def named(pitfall):
-    return pitfall.name
-
-
-def run(function):
-    """Return what `function` returned, its error, and the messages it gave."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        try:
-            returned, error = function(), None
-        except DidNotRunError:
-            raise
-        except Exception as caught:
-            returned, error = None, caught
-    messages = [str(warning.message) for warning in warned]
-    return returned, error, messages + ([str(error)] if error else [])
+PAGES = sorted(
+    path for path in pitfall_pages.PAGES.glob("*.md") if path.stem != "index"
+)
+ENTRIES = CATALOGUE.values()
 
 
-def agree(answer, **tolerance):
-    got, truth = answer
-    if got is None or got.shape != truth.shape:
-        return False
-    return torch.allclose(got.to(truth), truth, **tolerance)
+def named(entry):
+    return entry.name
 
 
-@pytest.fixture
-def accelerator_or_not(request):
-    """Skip, after checking that the pitfall itself says that it did not run."""
-    pitfall = request.getfixturevalue("pitfall")
-    if pitfall.name in NEEDS_ACCELERATOR and not torch.accelerator.is_available():
-        for function in (pitfall.broken, pitfall.tempting, pitfall.repaired):
-            with pytest.raises(DidNotRunError, match="did not run: it needs an acc"):
-                function()
-        pytest.skip("no accelerator")
+# The catalogue and its pages.
 
 
-# The catalogue.
+def test_every_entry_has_a_page_and_every_page_an_entry():
+    assert {path.stem for path in PAGES} == set(CATALOGUE)
 
 
-def test_names_are_addresses():
-    for name, pitfall in CATALOGUE.items():
-        assert name == pitfall.name
-        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
-        assert pitfall.docs == f"pitfalls/{pitfall.kind}.html#{name}"
-
-
-@pytest.mark.parametrize("pitfall", CATALOGUE.values(), ids=named)
-def test_sentences_are_sentences(pitfall):
-    for sentence in (pitfall.cause, pitfall.wrong_fix, pitfall.fix):
-        assert sentence.endswith(".")
-        assert "\n" not in sentence
-    assert (pitfall.message_pattern is None) == (pitfall.kind == "silent")
-
-
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize("pitfall", REFUSED, ids=named)
-def test_refused_says_what_the_catalogue_says(pitfall):
-    _, _, messages = run(pitfall.broken)
-    assert any(map(pitfall.matches, messages)), messages
-
-
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize("pitfall", SILENT, ids=named)
-def test_silent_says_nothing_and_is_wrong(pitfall):
-    answer, _, messages = run(pitfall.broken)
-    assert messages == []
-    assert not agree(answer, **TOLERANCE.get(pitfall.name, {}))
-
-
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize("pitfall", CATALOGUE.values(), ids=named)
-def test_the_tempting_fix_fails(pitfall):
-    answer, error, _ = run(pitfall.tempting)
-    assert error or not agree(answer, **TOLERANCE.get(pitfall.name, {}))
-
-
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize("pitfall", CATALOGUE.values(), ids=named)
-def test_the_repaired_agrees_with_the_truth(pitfall):
-    got, truth = pitfall.repaired()
-    tolerance = TOLERANCE.get(pitfall.name, {})
-    torch.testing.assert_close(got, truth, **tolerance)
-
-
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize("pitfall", CATALOGUE.values(), ids=named)
-def test_running_one_changes_nothing_global(pitfall):
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_does_what_it_says(path):
     def state():
         return (
             torch.random.get_rng_state().tolist(),
@@ -124,20 +65,120 @@ def test_running_one_changes_nothing_global(pitfall):
         )
 
     before = state()
-    for function in (pitfall.broken, pitfall.tempting, pitfall.repaired):
-        run(function)
+    page = pitfall_pages.Page(path)
+    written = page.written()
     assert state() == before
+    if not page.runs:
+        assert pitfall_pages.DID_NOT_RUN in written
+        pytest.skip("no accelerator")
+    assert written.count("```text") >= written.count("```python")
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", page.text):
+        assert (path.parent / target).exists(), target
+    for target in re.findall(r"\{doc\}`(?:[^`<]+<)?([^`>]+)>?`", page.text):
+        assert_is_a_page(target)
 
 
-def test_at_least_25_messages_are_recognised_live():
-    recognised = set()
-    for pitfall in REFUSED:
-        try:
-            _, _, messages = run(pitfall.broken)
-        except DidNotRunError:
-            continue
-        recognised |= {m.split(". ")[0] for m in messages if explain(m).pitfalls}
-    assert len(recognised) >= 25
+def assert_is_a_page(target):
+    gallery = DOCS.parent / "gallery" / target.removeprefix("/auto_gallery/")
+    assert (DOCS / f"{target[1:]}.md").exists() or gallery.with_suffix(".py").exists()
+
+
+PAGE = """# `grad can be implicitly created only for scalar outputs`
+
+**Broken.** Call it.
+
+```python
+import torch
+
+x = torch.ones(2, requires_grad=True)
+{broken}
+```
+
+**Tempting, and wrong.** Take one.
+
+```python
+import torch
+
+{tempting}
+```
+
+**What works.** Sum.
+
+```python
+import torch
+
+{works}
+```
+"""
+SOUND = {
+    "broken": "x.backward()",
+    "tempting": "got, truth = torch.zeros(1), torch.ones(1)",
+    "works": "got, truth = torch.ones(1), torch.ones(1)",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        ({"broken": "x.numpy()"}, 6, "torch says \"Can't call numpy"),
+        ({"broken": "x.sum().backward()"}, 6, "torch says 'nothing'"),
+        ({"tempting": SOUND["works"]}, 15, "the tempting fix works"),
+        ({"works": SOUND["tempting"]}, 23, "the cure does not work"),
+        ({"works": "1 / 0"}, 23, "the cure does not work: division by zero"),
+        ({"works": "x = 1"}, 23, "a program ends with got, truth"),
+    ],
+)
+def test_a_page_that_is_wrong_is_named_with_its_line(tmp_path, change, line, says):
+    path = tmp_path / "non-scalar-backward.md"
+    path.write_text(PAGE.format(**SOUND), "utf-8")
+    assert "ag.explain" in pitfall_pages.Page(path).written()
+    path.write_text(PAGE.format(**{**SOUND, **change}), "utf-8")
+    with pytest.raises(pitfall_pages.PageError) as caught:
+        pitfall_pages.Page(path).written()
+    assert str(caught.value).startswith(f"{path}:{line}: {says}")
+
+
+def test_a_page_whose_title_drifted_or_without_entry_is_named(tmp_path):
+    path = tmp_path / "non-scalar-backward.md"
+    text = PAGE.format(**SOUND)
+    path.write_text(text.replace("implicitly", "silently"), "utf-8")
+    with pytest.raises(pitfall_pages.PageError, match="title is not what torch says"):
+        pitfall_pages.Page(path).written()
+    with pytest.raises(pitfall_pages.PageError, match="no entry of this name"):
+        pitfall_pages.Page(path.rename(tmp_path / "unknown.md"))
+    path.write_text(text.replace("Tempting, and wrong", "Broken"), "utf-8")
+    with pytest.raises(pitfall_pages.PageError, match="expected programs"):
+        pitfall_pages.Page(path)
+
+
+def test_the_index_names_every_pitfall():
+    source = [(pitfall_pages.PAGES / "index.md").read_text("utf-8")]
+    pitfall_pages.write_page(None, "pitfalls/index", source)
+    for name in CATALOGUE:
+        assert f"/pitfalls/{name}.md" in source[0]
+        assert f"\n{name}\n" in source[0]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=named)
+def test_an_entry_is_whole(entry):
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", entry.name)
+    assert entry.page == f"pitfalls/{entry.name}.html"
+    for cause in entry.causes:
+        for sentence in (cause.cause, cause.tempting, cause.fix):
+            assert sentence.endswith(".")
+            assert "\n" not in sentence
+        for check in filter(None, (cause.check, entry.check)):
+            assert callable(getattr(_evidence, check))
+    assert entry.causes
+
+
+def test_a_link_is_absolute_where_a_site_is_named(monkeypatch):
+    entry = CATALOGUE["non-scalar-backward"]
+    monkeypatch.delenv("AUTODIFF_GUIDE_SITE", raising=False)
+    assert entry.link == entry.page
+    monkeypatch.setenv("AUTODIFF_GUIDE_SITE", "https://example.org/guide/")
+    assert entry.link == "https://example.org/guide/pitfalls/non-scalar-backward.html"
+    assert entry.link in str(explain(TRACEBACK))
 
 
 # explain
@@ -147,15 +188,11 @@ def non_scalar():
     torch.ones(2, requires_grad=True).backward()
 
 
-@pytest.mark.usefixtures("accelerator_or_not")
-@pytest.mark.parametrize(
-    "pitfall", [p for p in REFUSED if p.name != "device-mismatch"], ids=named
-)
-def test_explain_names_the_pitfall_among_few(pitfall):
-    _, _, messages = run(pitfall.broken)
-    found = [known for m in messages for known in explain(m).pitfalls]
-    assert pitfall in found
-    assert len(found) <= 3
+def explained(function):
+    """Return what explain says of the error of `function`."""
+    with pytest.raises(Exception) as caught, explain():  # noqa: PT011
+        function()
+    return explain(caught.value)
 
 
 def test_context_adds_a_note_and_lets_the_error_pass():
@@ -163,7 +200,8 @@ def test_context_adds_a_note_and_lets_the_error_pass():
         non_scalar()
     (note,) = caught.value.__notes__
     known = CATALOGUE["non-scalar-backward"]
-    for part in (known.name, known.cause, known.wrong_fix, known.fix, known.docs):
+    (cause,) = known.causes
+    for part in (known.name, cause.cause, cause.tempting, cause.fix, known.link):
         assert part in note
 
 
@@ -174,6 +212,12 @@ def test_the_very_same_exception_passes():
     assert caught.value is error
     assert error.__cause__ is None
     assert error.__context__ is None
+
+
+def test_an_error_passes_even_if_it_cannot_be_explained(monkeypatch):
+    monkeypatch.delattr(_evidence, "walk_tb")
+    with pytest.raises(RuntimeError, match="scalar outputs"), explain():
+        non_scalar()
 
 
 @pytest.mark.parametrize("decorate", [explain, explain()], ids=["bare", "called"])
@@ -192,25 +236,250 @@ def test_decorator_keeps_name_arguments_and_result(decorate):
     assert len(caught.value.__notes__) == 1
 
 
+def test_functions_that_await_or_yield_are_explained():
+    @explain
+    async def awaited(fails):
+        await asyncio.sleep(0)
+        return non_scalar() if fails else 3
+
+    @explain
+    def generated(fails):
+        received = yield 1
+        yield received
+        if fails:
+            non_scalar()
+        return 3
+
+    assert asyncio.run(awaited(False)) == 3
+    generator = generated(False)
+    assert (next(generator), generator.send(2), next(generator, None)) == (1, 2, None)
+    for fails in (lambda: asyncio.run(awaited(True)), lambda: list(generated(True))):
+        with pytest.raises(RuntimeError, match="scalar outputs") as caught:
+            fails()
+        assert "non-scalar-backward" in caught.value.__notes__[0]
+
+
+def test_what_an_error_was_raised_from_is_explained():
+    def rethrow(hide):
+        try:
+            non_scalar()
+        except RuntimeError as error:
+            if hide:
+                raise ValueError("training failed") from None
+            raise ValueError("training failed") from error
+
+    with pytest.raises(ValueError, match="failed") as caught, explain():
+        rethrow(hide=False)
+    assert "non-scalar-backward" in caught.value.__cause__.__notes__[0]
+    assert explain(caught.value).pitfall is CATALOGUE["non-scalar-backward"]
+    with pytest.raises(ValueError, match="failed") as caught, explain():
+        rethrow(hide=True)
+    assert explain(caught.value).pitfall is None
+
+
 def test_nested_contexts_and_a_later_call_add_one_note():
     with pytest.raises(RuntimeError) as caught, explain(), explain():
         non_scalar()
-    explanation = explain(caught.value)
-    assert [p.name for p in explanation.pitfalls] == ["non-scalar-backward"]
+    assert explain(caught.value).pitfall.name == "non-scalar-backward"
     assert len(caught.value.__notes__) == 1
 
 
-def test_messages_with_several_causes_get_all_of_them():
+def test_a_message_alone_gets_all_its_causes():
     explanation = explain(
         "element 0 of tensors does not require grad and does not have a grad_fn"
     )
-    assert [p.name for p in explanation.pitfalls] == [
-        "copied-by-tensor",
-        "comparison-has-no-slope",
-        "second-derivative-without-graph",
-    ]
-    assert str(explanation).count("Cause: ") == 3
-    assert explanation._repr_html_().count("<dt>Cause</dt>") == 3
+    assert explanation.causes == CATALOGUE["no-history"].causes
+    assert "1. Cause" in str(explanation)
+    assert "7. Do this" in explanation._repr_html_()
+
+
+def leaf(*values, dtype=torch.float32):
+    return torch.tensor(values, dtype=dtype, requires_grad=True)
+
+
+def unmarked():
+    x = torch.ones(2)
+    loss = (x**2).sum()
+    loss.backward()
+
+
+def not_recorded():
+    x = leaf(1.0)
+    with torch.no_grad():
+        loss = (x**2).sum()
+    loss.backward()
+
+
+@torch.no_grad()
+def not_recorded_at_all():
+    x = leaf(1.0)
+    (x**2).sum().backward()
+
+
+def recording_switched_off():
+    x = leaf(1.0)
+    torch.set_grad_enabled(False)
+    (x**2).sum().backward()
+
+
+def frozen():
+    module = nn.Linear(2, 1).requires_grad_(False)
+    module(torch.ones(1, 2)).sum().backward()
+
+
+def detached():
+    x = leaf(1.0)
+    prediction = (3 * x).detach()
+    ((prediction - 1) ** 2).sum().backward()
+
+
+def detached_in_a_module():
+    class Detaching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+
+        def forward(self, x):
+            return self.layer(x).detach()
+
+    module = Detaching()
+    loss = module(torch.ones(1, 1)).sum()
+    loss.backward()
+
+
+def copied():
+    x = leaf(1.0, 2.0)
+    total = torch.tensor([x.sum()])
+    total.sum().backward()
+
+
+def compared():
+    scores, labels = leaf(1.0, -1.0), torch.tensor([True, False])
+    accuracy = ((scores > 0) == labels).float().mean()
+    accuracy.backward()
+
+
+def differentiated():
+    x = leaf(2.0)
+    (slope,) = torch.autograd.grad((x**3).sum(), x)
+    slope.sum().backward()
+
+
+def same_loss_in_a_loop():
+    loss = (leaf(2.0) ** 3).sum()
+    for _ in range(2):
+        loss.backward()
+
+
+def shared_with_a_loop():
+    features = leaf(2.0).exp()
+    for factor in (1, 2):
+        loss = (factor * features).cos().sum()
+        loss.backward()
+
+
+def same_loss():
+    x = leaf(2.0)
+    loss = (x**3).sum()
+    loss.backward()
+    loss.backward()
+
+
+def carried_over():
+    cell, hidden = nn.RNNCell(1, 2), torch.zeros(1, 2)
+    for _ in range(2):
+        hidden = cell(torch.ones(1, 1), hidden)
+        loss = hidden.square().sum()
+        loss.backward()
+
+
+def shared_trunk():
+    trunk, first, second = nn.Linear(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)
+    features = trunk(torch.ones(1, 2)).tanh()
+    first(features).square().sum().backward()
+    second(features).square().sum().backward()
+
+
+def no_gradient_yet():
+    w = leaf(2.0)
+    return w - 0.1 * w.grad
+
+
+def returned_by_backward():
+    w = leaf(2.0)
+    gradient = (w**2).sum().backward()
+    return w - 0.1 * gradient
+
+
+def rebound():
+    w = leaf(2.0)
+    for _ in range(2):
+        (w**2).sum().backward()
+        w = w - 0.1 * w.grad
+
+
+def column_of_classes():
+    functional.cross_entropy(torch.zeros(2, 3), torch.tensor([[0], [1]]))
+
+
+def one_hot_classes():
+    functional.nll_loss(torch.zeros(2, 3), torch.eye(2, 3).long())
+
+
+def integer_target():
+    target = torch.tensor([0, 1])
+    functional.binary_cross_entropy_with_logits(leaf(0.0, 0.0), target)
+
+
+def integers_in_place():
+    x = torch.tensor([1, 2])
+    x += 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize(
+    ("function", "name", "cause"),
+    [
+        (unmarked, "no-history", "Nothing that the loss"),
+        (not_recorded, "no-history", "The loss was computed under no_grad"),
+        (not_recorded_at_all, "no-history", "The loss was computed under no_grad"),
+        (recording_switched_off, "no-history", "The loss was computed under no_grad"),
+        (frozen, "no-history", "All parameters of the module are frozen"),
+        (detached, "no-history", "detach(), item(), numpy()"),
+        (detached_in_a_module, "no-history", "detach(), item(), numpy()"),
+        (copied, "no-history", "torch.tensor([...]) copies"),
+        (compared, "no-history", "A comparison or an argmax"),
+        (differentiated, "no-history", "A gradient is a plain number"),
+        (same_loss, "second-backward", "The same loss"),
+        (same_loss_in_a_loop, "second-backward", "The same loss"),
+        (shared_with_a_loop, "second-backward", "Two losses share"),
+        (carried_over, "second-backward", "A state carried over"),
+        (shared_trunk, "second-backward", "Two losses share"),
+        (no_gradient_yet, "none-as-number", "There is no gradient yet"),
+        (returned_by_backward, "none-as-number", "backward() returns None"),
+        (rebound, "none-as-number", "w = w - …"),
+        (column_of_classes, "classes-of-wrong-shape", "The classes stand in a column"),
+        (one_hot_classes, "classes-of-wrong-shape", "The target is one-hot"),
+        (integer_target, "integer-result", "The target of the loss"),
+        (integers_in_place, "integer-result", "A tensor keeps its dtype"),
+    ],
+)
+def test_the_live_program_tells_which_cause_it_was(function, name, cause):
+    try:
+        explanation = explained(function)
+    finally:
+        torch.set_grad_enabled(True)
+    assert explanation.pitfall is CATALOGUE[name]
+    (found,) = explanation.causes
+    assert found.cause.startswith(cause)
+
+
+def test_code_that_cannot_be_read_leaves_the_causes_open():
+    program = "import torch\nx = torch.ones(2, requires_grad=True)\n"
+    explanation = explained(lambda: exec(f"{program}(x > 0).float().sum().backward()"))
+    assert explanation.pitfall is CATALOGUE["no-history"]
+    assert len(explanation.causes) > 1
 
 
 @pytest.mark.parametrize(
@@ -221,6 +490,7 @@ def test_messages_with_several_causes_get_all_of_them():
         Exception(),
         TypeError("unsupported operand type(s) for +: 'NoneType' and 'str'"),
         AttributeError("'NoneType' object has no attribute 'append'"),
+        AttributeError("'NoneType' object has no attribute 'data'"),
     ],
 )
 def test_unknown_errors_pass_without_a_note(error):
@@ -228,6 +498,14 @@ def test_unknown_errors_pass_without_a_note(error):
         raise error
     assert not hasattr(caught.value, "__notes__")
     assert "does not know" in str(explain(error))
+
+
+def test_none_in_unrelated_code_is_not_claimed():
+    def settings_without_a_value():
+        rate, scale = {"rate": None}.get("rate"), 2.0
+        return scale * rate
+
+    assert explained(settings_without_a_value).pitfall is None
 
 
 def test_other_torch_errors_are_not_claimed():
@@ -240,7 +518,36 @@ def test_other_torch_errors_are_not_claimed():
     ):
         with pytest.raises((RuntimeError, IndexError)) as caught:
             function()
-        assert explain(str(caught.value)) == Explanation(str(caught.value), ())
+        assert explain(str(caught.value)) == Explanation(str(caught.value))
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "train.py", line 3, in <module>
+    loss.backward()
+RuntimeError: grad can be implicitly created
+only for scalar outputs
+"""
+
+
+def test_the_command_line_explains(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["autodiff_guide", "explain"])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(TRACEBACK))
+    assert command_line.main() == 0
+    assert "non-scalar-backward" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["autodiff_guide", "explain", "what", "is", "it"])
+    assert command_line.main() == 1
+    assert "does not know" in capsys.readouterr().out
+
+
+def test_texts_survive_without_docstrings():
+    message = "can't optimize a non-leaf Tensor"
+    run = subprocess.run(
+        [sys.executable, "-OO", "-m", "autodiff_guide", "explain", message],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert CATALOGUE["optimizer-of-non-leaf"].causes[0].fix in run.stdout
 
 
 def test_html_is_escaped():
@@ -261,12 +568,14 @@ def test_top_level_names():
 # diagnose
 
 
-def leaf(*values, dtype=torch.float32):
-    return torch.tensor(values, dtype=dtype, requires_grad=True)
-
-
 def symptoms(diagnosis):
     return {(f.where, f.symptom) for f in diagnosis.findings}
+
+
+@pytest.mark.parametrize("symptom", Symptom, ids=lambda symptom: symptom.value)
+def test_a_symptom_has_a_sentence_and_a_page(symptom):
+    assert symptom.sentence
+    assert symptom.pitfall.name in CATALOGUE
 
 
 def test_a_sound_loss_has_no_findings():
@@ -460,6 +769,7 @@ def test_modules_and_their_names():
         ("unused.bias", Symptom.NOT_REACHED),
     }
     assert "unused.weight" in diagnosis._repr_html_()
+    assert CATALOGUE["unused-input"].link in str(diagnosis)
 
 
 def test_nothing_of_the_users_changes():
@@ -495,7 +805,7 @@ def test_hooks_are_removed_even_if_backward_fails():
     y.add_(1)
     with pytest.raises(RuntimeError, match="inplace operation") as caught:
         diagnose(loss, [w])
-    assert "saved-then-changed" in caught.value.__notes__[0]
+    assert "changed-in-place" in caught.value.__notes__[0]
 
 
 def test_a_freed_graph_is_explained():

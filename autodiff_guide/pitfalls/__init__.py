@@ -1,14 +1,13 @@
-"""What autograd refuses, and what it silently gets wrong: each with code that runs."""
+"""What autograd refuses, and what it silently gets wrong: explained, and found."""
 
-from autodiff_guide.pitfalls.catalogue import CATALOGUE
-from autodiff_guide.pitfalls.diagnosis import Diagnosis, Finding, Symptom, diagnose
-from autodiff_guide.pitfalls.entry import DidNotRunError, Pitfall
-from autodiff_guide.pitfalls.explanation import Explanation, explain
+from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
+from autodiff_guide.pitfalls._diagnose import Diagnosis, Finding, Symptom, diagnose
+from autodiff_guide.pitfalls._explain import Explanation, explain
 
 __all__ = [
     "CATALOGUE",
+    "Cause",
     "Diagnosis",
-    "DidNotRunError",
     "Explanation",
     "Finding",
     "Pitfall",

@@ -1,218 +1,246 @@
-"""The pitfalls section: an index by message, and a page for each kind.
+"""The pitfall pages: their code is run and checked, and what it says is written below.
 
-The mistakes, wrong fixes and cures of the catalogue are run here, so the pages show
-what the installed torch says. A refused one that is not refused stops the build.
+``docs/pitfalls/<name>.md`` belongs to the entry ``<name>`` of the package's catalogue.
+Its title is the message as torch prints it, or a symptom. Each of its programs stands
+under *Broken*, *Tempting, and wrong* or *What works*, and does that, or the build
+stops with the page and the line. The tests run the pages in the same way.
 """
 
-import ast
-import inspect
+import linecache
 import re
-import sys
 import textwrap
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-from api_pages import write
+import torch
 
-from autodiff_guide.pitfalls import CATALOGUE, DidNotRunError
+import autodiff_guide as ag
+from autodiff_guide.pitfalls import CATALOGUE
 
-INTRODUCTION = {
-    "refused": """# Refused: torch raises or warns
-
-Paste the last line of your error into the search of this site, without the sizes and
-names that are yours, or look for it in {doc}`the index <index>`. Each message below
-was raised when this page was built.
-""",
-    "silent": """# Silent: nothing is raised, the number is wrong
-
-These are the expensive ones: the program runs, and what it computes is not what you
-meant. Each example was run when this page was built, beside the right answer.
-""",
-}
-
-INDEX = """# Pitfalls
-
-What autograd refuses, and what it silently gets wrong. Every example on these pages ran
-when they were built, with the wrong fix that tempts everyone and the one that works.
-
-Did torch raise something? Wrap your code in `with ag.explain():`, and
-{{func}}`autodiff_guide.explain` adds the cause and the cure to the error. Was nothing
-raised, and the loss stands still or became NaN? Ask {{func}}`autodiff_guide.diagnose`.
-
-```{{toctree}}
-:hidden:
-
-refused
-silent
-```
-
-## By message
-
-| What torch says | What happened |
-|---|---|
-{refused}
-
-## By symptom, where torch says nothing
-
-| What is wrong | Why |
-|---|---|
-{silent}
-"""
-
-PITFALL = """## {title}
-
-{cause}
-
-**Broken.** {mistake}
-
-{broken}
-
-**Tempting, and wrong.** {wrong_fix}
-
-{tempting}
-
-**What works.** {fix}
-
-{repaired}
-"""
-
-SPELLINGS = {"Nan": "NaN", "Numpy": "NumPy", "Relu": "ReLU", "none": "None"}
+PAGES = Path(__file__).parent.parent / "pitfalls"
+ROLES = ("Broken", "Tempting, and wrong", "What works")
+ALSO = "Also printed as"
+MARK = re.compile(rf"\*\*({'|'.join([*ROLES, ALSO])})\.\*\*")
+DID_NOT_RUN = "(Did not run in this build: it needs an accelerator.)"
 
 
-def title(pitfall):
-    """Return its name as a heading, whose anchor is its name again."""
-    first, *rest = pitfall.name.split("-")
-    return " ".join(SPELLINGS.get(word, word) for word in (first.capitalize(), *rest))
+class PageError(AssertionError):
+    """A page says what is not so."""
+
+
+@dataclass
+class Block:
+    """A fenced text of a page: its role, what it says, and where it is."""
+
+    role: str
+    language: str
+    text: str
+    line: int
+    end: int
+
+
+@dataclass
+class Outcome:
+    """What a program computed, and what torch said meanwhile."""
+
+    answer: tuple | None
+    said: list
+    error: Exception | None
+
+    def agrees(self):
+        """Tell whether the program got what is true."""
+        if self.answer is None or self.error:
+            return False
+        try:
+            torch.testing.assert_close(*self.answer, check_dtype=False)
+        except (AssertionError, TypeError):
+            return False
+        return True
+
+    def __str__(self):
+        if self.error or self.answer is None:
+            kind, text = type(self.said[-1]).__name__, str(self.said[-1]).strip()
+            return wrapped(f"{kind}: {text}")
+        got, truth = self.answer
+        return f"{wrapped(f'got    {got!r}')}\n{wrapped(f'truth  {truth!r}')}"
+
+
+class Page:
+    """A page, read from its file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.name = path.stem
+        self.text = path.read_text("utf-8")
+        self.lines = self.text.splitlines()
+        self.runs = (
+            "needs: accelerator" not in self.text.partition("# ")[0]
+            or torch.accelerator.is_available()
+        )
+        if self.name not in CATALOGUE:
+            raise self.fault(1, "no entry of this name in catalogue.toml")
+        self.entry = CATALOGUE[self.name]
+        heading = re.search(r"^# (.*)$", self.text, re.MULTILINE)
+        self.title = heading[1].strip("`")
+        self.blocks = list(self.read_blocks())
+        roles = [block.role for block in self.blocks if block.language == "python"]
+        if not roles or roles != [*ROLES] * (len(roles) // 3):
+            raise self.fault(1, f"expected programs {ROLES}, in turn, got {roles}")
+
+    def fault(self, line, what):
+        return PageError(f"{self.path}:{line}: {what}")
+
+    def read_blocks(self):
+        """Yield the fenced texts, each under the last bold mark above it."""
+        role, start = "", None
+        for number, line in enumerate(self.lines):
+            if mark := MARK.match(line):
+                role = mark[1]
+            if line.startswith("```"):
+                if start is None:
+                    start = number + 1
+                    continue
+                language = self.lines[start - 1].strip("`")
+                text = "\n".join(self.lines[start:number])
+                yield Block(role, language, text, start + 1, number + 1)
+                start = None
+
+    def check(self, block):
+        """Run or match `block`, and return what is written below it."""
+        if block.role == ALSO:
+            if ag.explain(block.text).pitfall is not self.entry:
+                raise self.fault(block.line, f"{self.name} does not match this")
+            return None
+        if not self.runs:
+            return DID_NOT_RUN
+        outcome = run(block.text, self.path, block.line)
+        told = "; ".join(str(message) for message in outcome.said) or "nothing"
+        refused = block.role == ROLES[0] and self.entry.message
+        if not refused and outcome.answer is None and not outcome.error:
+            raise self.fault(block.line, "a program ends with got, truth = …, …")
+        if refused:
+            known = [m for m in outcome.said if self.explains(m)]
+            if not known:
+                raise self.fault(
+                    block.line, f"torch says {told!r}, which {self.name} does not match"
+                )
+            outcome.said, outcome.answer = known, None
+        elif block.role == ROLES[0] and (outcome.said or outcome.agrees()):
+            raise self.fault(block.line, f"it is not silently wrong; torch says {told}")
+        elif block.role == ROLES[1] and outcome.agrees():
+            raise self.fault(block.line, "the tempting fix works")
+        elif block.role == ROLES[2] and (outcome.said or not outcome.agrees()):
+            raise self.fault(block.line, f"the cure does not work: {told}\n{outcome}")
+        return str(outcome)
+
+    def explains(self, said):
+        """Tell whether its entry, and none before it, explains what torch said."""
+        subject = str(said) if isinstance(said, Warning) else said
+        return ag.explain(subject).pitfall is self.entry
+
+    def explanation(self):
+        """Return what `explain` prints where the first program fails."""
+        if self.runs:
+            first = next(block for block in self.blocks if block.role == ROLES[0])
+            said = run(first.text, self.path, first.line).said
+            message = next(m for m in said if self.explains(m))
+            if squeezed(self.title) not in squeezed(str(message)):
+                raise self.fault(1, f"the title is not what torch says: {message}")
+            live = not isinstance(message, Warning)
+            return str(ag.explain(message if live else str(message)))
+        if ag.explain(self.title).pitfall is not self.entry:
+            raise self.fault(1, f"{self.name} does not match the title")
+        return str(ag.explain(self.title))
+
+    def written(self):
+        """Return the page with its causes, what its programs say, and `explain`."""
+        lines = list(self.lines)
+        for block in reversed(self.blocks):
+            if below := self.check(block):
+                lines[block.end - 1 : block.end] = ["```", "", fenced(below)]
+        at = next(i for i, line in enumerate(lines) if re.match(r"## |\*\*Brok", line))
+        lines[at:at] = [causes(self.entry), ""]
+        if self.entry.message:
+            lines += [
+                "",
+                "## What `ag.explain()` prints",
+                "",
+                fenced(self.explanation()),
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def run(program, path, line):
+    """Run a program as the lines of `path` from `line` on; keep what is said."""
+    name, namespace = str(path), {"__name__": "__main__"}
+    source = "\n" * (line - 1) + program
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    error = None
+    with warnings.catch_warnings(record=True) as warned, torch.random.fork_rng():
+        warnings.simplefilter("always")
+        try:
+            exec(compile(source, name, "exec"), namespace)
+        except Exception as raised:
+            error = raised
+    said = [*(warning.message for warning in warned), *([error] if error else [])]
+    both = "got" in namespace and "truth" in namespace
+    return Outcome(
+        (namespace["got"], namespace["truth"]) if both else None, said, error
+    )
+
+
+def squeezed(text):
+    return " ".join(text.split())
+
+
+def wrapped(text):
+    lines = text.splitlines()
+    return "\n".join(textwrap.fill(line, 76, break_long_words=False) for line in lines)
+
+
+def fenced(text):
+    return f"```text\n{text}\n```"
 
 
 def escaped(text):
     """Return `text` so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_\[\]<>$#{}|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>$#{}|~])", r"\\\1", text)
 
 
-def fenced(language, text):
-    return f"```{language}\n{text}\n```"
+def causes(entry):
+    """Return the causes of a pitfall, as a sentence or as a list."""
+    if len(entry.causes) == 1:
+        return f"**Cause.** {escaped(entry.causes[0].cause)}"
+    listed = [
+        f"{number}. {escaped(cause.cause)} *{escaped(cause.fix)}*"
+        for number, cause in enumerate(entry.causes, 1)
+    ]
+    return "\n".join(["**One of these**, the likeliest first:", "", *listed])
 
 
-def returns(node):
-    """Return the statements that leave a function, not those in functions inside it."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Return):
-            yield child
-        elif not isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            yield from returns(child)
-
-
-def program(function, assigned):
-    """Return the body of `function` as a program, with the imports that it needs.
-
-    What was returned is assigned to the names in `assigned`, or only computed.
-    """
-    source = textwrap.dedent(inspect.getsource(function))
-    (definition,) = ast.parse(source).body
-    lines = source.splitlines()
-    for node in returns(definition):
-        line = lines[node.lineno - 1]
-        lines[node.lineno - 1] = line.replace("return ", assigned, 1)
-    body = textwrap.dedent("\n".join(lines[definition.body[1].lineno - 1 :]))
-    body = body.replace("second_device()", '"cuda"')
-    return "\n".join([*preamble(sys.modules[function.__module__], body), body]).strip()
-
-
-def preamble(module, body):
-    """Return the imports and the functions of `module` that `body` needs."""
-    imports, functions = [], []
-    needed = set(re.findall(r"\w+", body))
-    for node in reversed(ast.parse(inspect.getsource(module)).body):
-        if isinstance(node, ast.FunctionDef) and node.name in needed:
-            functions.append(ast.unparse(node))
-            needed |= set(re.findall(r"\w+", functions[-1]))
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            origin = getattr(node, "module", "")
-            node.names = [name for name in node.names if name.name in needed]
-            if node.names and not origin.startswith(("autodiff_guide", "__future__")):
-                imports.append(ast.unparse(node))
-    return [*reversed(imports), "", *(f"\n{text}\n\n" for text in functions)]
-
-
-def heard(function):
-    """Return what `function` returned, and what was raised or warned."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        try:
-            answer, errors = function(), []
-        except Exception as error:
-            answer, errors = None, [error]
-    said = [*(warning.message for warning in warned), *errors]
-    return answer, [(type(one).__name__, str(one).strip()) for one in said]
-
-
-def outcome(pitfall, function):
-    """Return what happened when `function` ran, as lines of text."""
-    answer, said = heard(function)
-    refused = function is pitfall.broken and pitfall.kind == "refused"
-    if answer is None and said and said[-1][0] == DidNotRunError.__name__:
-        pattern = f"{pitfall.message_pattern}\n" if refused else ""
-        return f"{pattern}(Did not run in this build: it needs an accelerator.)"
-    if refused:
-        known = [f"{kind}: {text}" for kind, text in said if pitfall.matches(text)]
-        if not known:
-            raise RuntimeError(f"{pitfall.name}: torch says {said}, not its pattern")
-        return known[-1]
-    if answer is None:
-        kind, text = said[-1]
-        return f"{kind}: {text}"
-    got, truth = answer
-    return f"got    {got!r}\ntruth  {truth!r}"
-
-
-def example(pitfall, function):
-    """Return the code of one of the three functions and what came of it."""
-    refused = function is pitfall.broken and pitfall.kind == "refused"
-    assigned = "" if refused else "got, truth = "
-    said = "\n".join(
-        textwrap.fill(line, 76, break_long_words=False)
-        for line in outcome(pitfall, function).splitlines()
-    )
-    return "\n\n".join(
-        [fenced("python", program(function, assigned)), fenced("text", said)]
+def index(silent):
+    """Return a line for each pitfall: the title of its page, and the cause."""
+    chosen = [entry for entry in CATALOGUE.values() if (not entry.message) == silent]
+    return "\n".join(
+        f"- [](/pitfalls/{entry.name}.md)\\\n  {escaped(entry.causes[0].cause)}"
+        for entry in chosen
     )
 
 
-def section(pitfall):
-    return PITFALL.format(
-        title=title(pitfall),
-        cause=escaped(pitfall.cause),
-        mistake=escaped(inspect.getdoc(pitfall.broken)),
-        broken=example(pitfall, pitfall.broken),
-        wrong_fix=escaped(pitfall.wrong_fix),
-        tempting=example(pitfall, pitfall.tempting),
-        fix=escaped(pitfall.fix),
-        repaired=example(pitfall, pitfall.repaired),
-    )
+def tree():
+    return "\n".join(["```{toctree}", ":hidden:", "", *CATALOGUE, "```"])
 
 
-def row(pitfall):
-    """Return its line of the index: the message or the mistake, and the cause."""
-    link = f"[{title(pitfall)}]({pitfall.kind}.md#{pitfall.name})"
-    if pitfall.kind == "silent":
-        return f"| {link} | {escaped(pitfall.cause)} |"
-    message = outcome(pitfall, pitfall.broken)
-    brief = textwrap.shorten(message.split(". ")[0], 160, placeholder=" …")
-    return f"| {escaped(brief)} | {link} |"
-
-
-def write_pages(app, config):
-    directory = Path(app.srcdir) / "pitfalls"
-    rows = {}
-    for kind, introduction in INTRODUCTION.items():
-        chosen = [p for p in CATALOGUE.values() if p.kind == kind]
-        rows[kind] = "\n".join(map(row, chosen))
-        page = "\n".join([introduction, *map(section, chosen)])
-        write(directory / f"{kind}.md", page)
-    write(directory / "index.md", INDEX.format(**rows))
+def write_page(app, page, source):
+    """Write what Sphinx reads: a page with what its code says, or the index."""
+    if page == "pitfalls/index":
+        text = source[0].replace("% refused", index(silent=False))
+        source[0] = f"{text.replace('% silent', index(silent=True))}\n{tree()}\n"
+    elif page.startswith("pitfalls/"):
+        source[0] = Page(PAGES / f"{Path(page).name}.md").written()
 
 
 def setup(app):
-    app.connect("config-inited", write_pages)
+    app.connect("source-read", write_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -67,7 +67,7 @@ print(refusal.split(". ")[0])
 #
 # **The fix** is rarely ``retain_graph``. If all gradients are wanted, ask
 # once, for the Jacobian. If the *parameters* have changed since, compute
-# the output again: see :doc:`/pitfalls/refused`.
+# the output again: see :doc:`/pitfalls/second-backward`.
 
 whole = ag.derivatives.jacobian(lambda s: s.softmax(0))(scores.detach())
 by_hand = torch.diag(p) - torch.outer(p, p)

@@ -1,0 +1,119 @@
+"""What the source of a failed program tells: edit which words it is read for here.
+
+``words`` of a cause in ``catalogue.toml`` are such words: names, attributes with a dot,
+and those in quotes below, each for a pattern.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+
+import torch
+from torch import nn
+
+TORCH = str(Path(torch.__file__).parent)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def words(frame: FrameType, line: int) -> set[str] | None:
+    """Return the names in what the failing line depends on, and in what it calls."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
+    except (SyntaxError, ValueError):
+        return None
+    statements = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    if not statements:
+        return None
+    bodies: list[ast.AST] = [
+        tree,
+        *(node for node in statements if isinstance(node, _FUNCTIONS)),
+    ]
+    body, found = bodies[-1], set(_named(statements[-1]))
+    found.update(*map(_named, getattr(body, "decorator_list", ())))
+    found.update(_backwards(body))
+    known = 0
+    while known < len(found):
+        known = len(found)
+        for made, needed in _steps(body):
+            if not found.isdisjoint(made):
+                found.update(_named(needed))
+    namespace = {**frame.f_globals, **frame.f_locals}
+    for name in list(found):
+        called = _code(namespace.get(name))
+        found.update(
+            *((name, f".{name}") for name in called.co_names) if called else ()
+        )
+    return found
+
+
+def _steps(body: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
+    """Yield, for each assignment or ``with``, the names it makes and what it needs."""
+    for node in ast.walk(body):
+        match node:
+            case ast.Assign() | ast.AugAssign():
+                yield set(_named(node, ast.Store)), node
+            case ast.For(target, needed):
+                yield set(_named(target)), needed
+            case ast.With(items):
+                needed = ast.Tuple([item.context_expr for item in items])
+                yield set(_named(node, ast.Store)), needed
+
+
+def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator[str]:
+    """Yield names, attributes with a dot, and words for what tells a mistake."""
+    for part in ast.walk(node):
+        if use is not None and not isinstance(getattr(part, "ctx", None), use):
+            continue
+        match part:
+            case ast.Name(name) | ast.keyword(str(name)):
+                yield name
+            case ast.Attribute(_, name):
+                yield f".{name}"
+            case ast.Compare():
+                yield "a comparison"
+            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other))):
+                yield "w = w -" if name == other else name
+            case ast.Assign(_, ast.Call(ast.Attribute(_, "backward"))):
+                yield "= backward()"
+            case ast.Call(ast.Attribute(_, "tensor" | "as_tensor"), [argument]):
+                copied = any(isinstance(n, ast.Name) for n in ast.walk(argument))
+                yield "tensor(a copy)" if copied else "tensor(numbers)"
+
+
+def _backwards(body: ast.AST) -> Iterator[str]:
+    """Yield a word for what the calls of backward() in this code have in common."""
+    calls = [
+        (node, node.func.value)
+        for node in ast.walk(body)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "backward"
+    ]
+    losses = [ast.unparse(loss) for _, loss in calls]
+    loops = [node for node in ast.walk(body) if isinstance(node, ast.For | ast.While)]
+    for call, loss in calls:
+        around = [loop for loop in loops if call in ast.walk(loop)]
+        remade = {name for loop in around for name in _named(loop, ast.Store)}
+        kept = isinstance(loss, ast.Name) and loss.id not in remade
+        if losses.count(ast.unparse(loss)) > 1 or (around and kept):
+            yield "one loss twice"
+        elif any(remade & made & {*_named(n, ast.Load)} for made, n in _steps(body)):
+            yield "a state carried over"
+        elif around or len(calls) > 1:
+            yield "a part shared"
+
+
+def _code(called: object) -> CodeType | None:
+    """Return the code of a function or a module of yours."""
+    function = type(called).forward if isinstance(called, nn.Module) else called
+    code = getattr(function, "__code__", None)
+    yours = isinstance(code, CodeType) and not code.co_filename.startswith(TORCH)
+    return code if yours else None
