@@ -613,7 +613,9 @@ def test_values_as_an_array_and_as_a_table(linear):
     module, data = linear
     plane = slice_loss(module, mse_loss, data, points=3)
     line = slice_loss(module, mse_loss, data, plane.directions[:1], points=3)
-    assert np.array_equal(plane.numpy(), plane.values.numpy())
+    arrays = plane.numpy()
+    assert set(arrays) == {"values", "axis", "center", "directions"}
+    assert np.array_equal(arrays["values"], plane.values.numpy())
     pandas = pytest.importorskip("pandas")
     table = plane.to_pandas()
     assert isinstance(table, pandas.DataFrame)

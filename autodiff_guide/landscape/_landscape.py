@@ -99,9 +99,13 @@ class Landscape(Printed):
         bent = mean - half < -1e-3 * (mean + half).abs() - rounding
         return float(bent[largest.isfinite()].double().mean())
 
-    def numpy(self) -> NDArray[np.floating[Any]]:
-        """Return the values as an array."""
-        return self.values.detach().cpu().numpy()
+    def numpy(self) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return what was measured as arrays, by name; half precision as float32."""
+        parts = {name: part for name, part in vars(self).items() if part is not None}
+        return {
+            name: part.to(torch.promote_types(part.dtype, torch.float32)).cpu().numpy()
+            for name, part in parts.items()
+        }
 
     def to_pandas(self) -> Any:
         """Return the values as a ``pandas.DataFrame``, labeled by the steps.
@@ -109,7 +113,7 @@ class Landscape(Printed):
         Rows are steps along the first direction, columns along the second.
         """
         pandas = import_module("pandas")
-        axis, values = self.axis.tolist(), self.numpy()
+        axis, values = self.axis.tolist(), self.numpy()["values"]
         plane = values.ndim == 2
         return pandas.DataFrame(
             values if plane else values[:, None],
@@ -120,8 +124,6 @@ class Landscape(Printed):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the landscape to an ``.npz`` file, which is complete at every moment.
 
-        Half precision of the directions is kept as float32.
-
         Examples
         --------
         >>> from tempfile import TemporaryDirectory
@@ -131,12 +133,7 @@ class Landscape(Printed):
         ...     Landscape.load(f"{folder}/line.npz")
         Landscape(5 points, losses from 0 to 1)
         """
-        parts = {name: part for name, part in vars(self).items() if part is not None}
-        arrays = {
-            name: part.to(torch.promote_types(part.dtype, torch.float32)).cpu().numpy()
-            for name, part in parts.items()
-        }
-        path = Path(path)
+        path, arrays = Path(path), dict[str, Any](self.numpy())
         unfinished = path.with_name(f"{path.name}.part")
         try:
             with unfinished.open("wb") as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from matplotlib.axes import Axes
 
@@ -62,9 +64,10 @@ def gradient_report(report: GradientReport, *, ax: Axes | None = None) -> Axes:
         color=BLUE,
         label="yours",
     )
-    if not report and report.worst is not None:
-        at = report.worst.numeric, report.worst.yours
-        ax.plot(*at, "x", color=VERMILION, markersize=9, label="the worst")
+    worst = report.worst
+    if not report and worst is not None and math.isfinite(worst.yours):
+        at = worst.numeric, worst.yours
+        ax.plot(*at, "x", color=VERMILION, markersize=9, label="worst")
     what = "random direction" if found.what == "probe" else "element"
     ax.set_xlabel(f"by differences (one point per {what})")
     ax.set_ylabel("yours")

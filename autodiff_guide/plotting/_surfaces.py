@@ -22,7 +22,7 @@ Function: TypeAlias = Callable[[Tensor], Tensor]
 Domain: TypeAlias = Sequence[tuple[float, float]]
 Heights: TypeAlias = tuple[NDArray[np.floating[Any]], ...]  # x, y, z: one shape each
 
-_SIDE = 161  # points along a side of a function that is drawn
+_SIDE = 201  # points along a side of a function that is drawn
 _LEVELS = 15
 _RATIO = 30  # of the largest height to the smallest, from which on a scale is log
 

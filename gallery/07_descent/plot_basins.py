@@ -17,7 +17,7 @@ from autodiff_guide.descent import GradientDescent, Status
 
 device = ag.preferred_device()
 himmelblau = ag.objectives.CATALOGUE["himmelblau"]
-minimisers = torch.tensor(himmelblau.minimisers, device=device)
+minimizers = torch.tensor(himmelblau.minimizers, device=device)
 
 # %%
 # A grid of 100 × 100 starts is one tensor of shape (10000, 2). The function
@@ -48,7 +48,11 @@ calm
 
 def draw(result):
     fig, ax = plt.subplots(figsize=(6.0, 5.6), layout="constrained")
-    plotting.basins(result, minimisers=minimisers, ax=ax)
+    distance, nearest = torch.cdist(result.points[-1], minimizers).min(1)
+    reached = nearest.where(distance < 0.1, -1)
+    names = [f"({x:.3g}, {y:.3g})" for x, y in minimizers.tolist()]
+    plotting.basins(result, reached=reached, names=names, ax=ax)
+    ax.plot(*minimizers.T.cpu(), "o", color="C3", markeredgecolor="white")
     ax.set_aspect("equal")
     return fig, [text.get_text() for text in ax.get_legend().get_texts()]
 
@@ -77,9 +81,9 @@ fig.set_label(
 # **Why.** A minimum with curvature *L* holds a descent only if the rate is
 # below :math:`2 / L`. The four are equally low, and not equally steep.
 
-curvature = ag.descent.classify(himmelblau, minimisers).eigenvalues[:, 1]
+curvature = ag.descent.classify(himmelblau, minimizers).eigenvalues[:, 1]
 limit = 2 / curvature
-for point, most in zip(minimisers.tolist(), limit.tolist(), strict=True):
+for point, most in zip(minimizers.tolist(), limit.tolist(), strict=True):
     verdict = "holds" if most > 0.02 else "throws it out"
     print(f"({point[0]:5.2f}, {point[1]:5.2f}): {most:.4f}, {verdict}")
 
@@ -87,9 +91,9 @@ for point, most in zip(minimisers.tolist(), limit.tolist(), strict=True):
 # So the rate, too, chooses the minimum: a large one can only end in a flat
 # one.
 
-reached = torch.cdist(hasty.points[-1], minimisers) < 0.1
+reached = torch.cdist(hasty.points[-1], minimizers) < 0.1
 assert calm.stopped_by(Status.GRADIENT_BELOW).all()
-assert (torch.cdist(calm.points[-1], minimisers) < 0.1).any(1).all()
+assert (torch.cdist(calm.points[-1], minimizers) < 0.1).any(1).all()
 done = hasty.stopped_by(Status.GRADIENT_BELOW)
 assert reached[done].any(0).equal(limit > 0.02)
 assert done.double().mean() < 0.6
