@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
-from autodiff_guide._tables import Table
+from autodiff_guide._printed import Table
 from autodiff_guide.pitfalls import _evidence
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
 from autodiff_guide.pitfalls._evidence import Scene, scene

@@ -24,7 +24,7 @@ Heights: TypeAlias = tuple[NDArray[np.floating[Any]], ...]  # x, y, z: one shape
 
 _SIDE = 201  # points along a side of a function that is drawn
 _LEVELS = 15
-_RATIO = 30  # of the largest height to the smallest, from which on a scale is log
+_RATIO = 30  # of the largest loss to the smallest, from which on the scale is log
 
 
 def slice_line(
@@ -133,8 +133,8 @@ def surface(
 ) -> Axes3D:
     """Draw a plane as a surface in space.
 
-    The scale is logarithmic where the largest height is 30 times the smallest or more,
-    and both are positive. What is not finite is drawn at the upper end.
+    Losses are on a logarithmic scale where the largest is 30 times the smallest or
+    more. What is not finite is drawn at the upper end.
 
     Parameters
     ----------
@@ -168,7 +168,8 @@ def surface(
     z = np.clip(np.nan_to_num(z, nan=high), low, high)
     if ax is None:
         ax = plt.figure(layout="constrained").add_subplot(projection="3d")
-    if logarithmic := 0 < _RATIO * low <= high:
+    logarithmic = isinstance(what, Landscape) and 0 < _RATIO * low <= high
+    if logarithmic:
         z = np.log10(z)
     ax.plot_surface(
         x, y, z, cmap=COLOR_MAP, rcount=len(z), ccount=len(z), antialiased=False
