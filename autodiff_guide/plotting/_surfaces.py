@@ -178,7 +178,9 @@ def surface(
         powers = np.arange(np.ceil(z.min()), np.floor(z.max()) + 1)
         ax.set_zlim(z.min(), z.max())
         ax.set_zticks(powers, [f"{10.0**power:g}" for power in powers])
-    ax.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
+    ax.zaxis.labelpad = 6
+    first, second, third = (name.removeprefix("step along ") for name in names)
+    ax.set(xlabel=first, ylabel=second, zlabel=third)
     ax.set_box_aspect(None, zoom=0.76)  # leaves room for the labels
     return ax
 

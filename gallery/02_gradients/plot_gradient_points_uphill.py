@@ -64,7 +64,7 @@ points = torch.cartesian_prod(ticks, ticks)
 slopes = torch.vmap(grad(height))(points)
 side = torch.linspace(-2, 2, 101)
 grid = torch.meshgrid(side, side, indexing="xy")
-left.contour(*grid, height(grid), levels=12)
+left.contour(*grid, height(grid), levels=12, colors="C0")
 left.quiver(
     *points.T.cpu(), *slopes.T.cpu(), color="C1", angles="xy", width=0.008
 )

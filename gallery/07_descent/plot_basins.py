@@ -52,7 +52,7 @@ def draw(result):
     reached = nearest.where(distance < 0.1, -1)
     names = [f"({x:.3g}, {y:.3g})" for x, y in minimizers.tolist()]
     plotting.basins(result, reached=reached, names=names, ax=ax)
-    ax.plot(*minimizers.T.cpu(), "o", color="C3", markeredgecolor="white")
+    ax.plot(*minimizers.T.cpu(), "o", color="white")
     ax.set_aspect("equal")
     return fig, [text.get_text() for text in ax.get_legend().get_texts()]
 
