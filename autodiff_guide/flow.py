@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -149,7 +149,7 @@ class GradientFlow(Printed):
 
 
 def gradient_flow(
-    module: nn.Module, loss: Callable[[Tensor, Any], Tensor], data: tuple[Tensor, Any]
+    module: nn.Module, loss: Callable[[Tensor, Any], Tensor], data: Sequence[Any]
 ) -> GradientFlow:
     r"""Run `module` forward and backward once, and say what reaches each layer.
 

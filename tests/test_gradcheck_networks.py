@@ -74,7 +74,7 @@ def test_right_network_is_not_alarmed(name, precision):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_right_module_is_not_alarmed(name):
     network = build(name, seed=1)
-    report = check_module(network.module, *network.arguments(), loss=network.loss)
+    report = check_module(network.module, network.loss, network.data())
     assert report.verdict == "pass", str(report)
     assert [row.name for row in report.inputs] == [
         name for name, _ in network.module.named_parameters()
@@ -120,7 +120,7 @@ def test_bias_without_its_sum_is_named(make, precision):
 @pytest.mark.parametrize("make", [faulty_perceptron, faulty_convolution])
 def test_bias_without_its_sum_is_named_in_a_module(make):
     network = make()
-    report = check_module(network.module, *network.arguments(), loss=network.loss)
+    report = check_module(network.module, network.loss, network.data())
     assert report.verdict == "fail", str(report)
     assert report.worst.input == "0.bias"
 

@@ -175,7 +175,7 @@ def test_saved_and_grad_fn():
     assert graph["a"].is_leaf
 
 
-def test_names_given_and_closures():
+def test_names_of_parameters_and_closures():
     weight, shift = scalar(3.0), torch.tensor(1.0)
 
     def run(*numbers):
@@ -184,9 +184,9 @@ def test_names_given_and_closures():
     graph = trace(run, scalar(1.0), scalar(2.0))
     assert {n.name for n in graph if n.is_leaf} == {"weight", "x1", "x2", "shift"}
     assert graph["shift"].gradient is None
-    graph = trace(run, scalar(1.0), scalar(2.0), names=("left", "right"))
-    assert [node.name for node in graph][:2] == ["left", "right"]
     assert float(graph["weight"].gradient) == 1
+    graph = trace(lambda left, right: run(left, right), scalar(1.0), scalar(2.0))
+    assert [node.name for node in graph][:2] == ["left", "right"]
 
 
 def test_in_place_steps_keep_the_values_before():
@@ -397,13 +397,6 @@ def test_gradients_switched_off_around():
         trace(lambda a: a * 2, A)
     with torch.inference_mode(), pytest.raises(ValueError, match="inference_mode"):
         trace(lambda a: a * 2, A)
-
-
-def test_wrong_number_of_names():
-    with pytest.raises(
-        ValueError, match="names: expected 1, one for each input, got 2"
-    ):
-        trace(lambda a: a * 2, A, names=("a", "b"))
 
 
 def plain():

@@ -156,7 +156,7 @@ ENTRIES = (
         function=functional.silu,
         by_hand=by_hand.silu,
         range=(-0.27846454276107379, math.inf),
-        source="elfwing2018",
+        source="hendrycks2016",
         note=f"{_OVERFLOW} {_AT_MINUS_INFINITY}",
     ),
     Activation(
@@ -202,7 +202,7 @@ ENTRIES = (
         by_hand=by_hand.hardsigmoid,
         range=(0.0, 1.0),
         kinks={-3.0: 0.0, 3.0: 0.0},
-        source="courbariaux2015",
+        source="howard2019",
         note="In float64 torch's slope is 1/6 rounded to float32.",
     ),
     Activation(

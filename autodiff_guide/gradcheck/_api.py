@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,25 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autodiff_guide._validate import require_floating, require_tensor
-from autodiff_guide.gradcheck._base import Tolerance
-from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._modes import (
-    GivenMap,
     add_forward_mode,
     second_derivative,
+    with_gradient,
 )
 from autodiff_guide.gradcheck._report import GradientReport
-
-# Directions, and cotangents, of a check.
-PROBES = 2
-# Slopes that differ by less than this of their value are taken for equal.
-RTOL = 1e-7
-POSITIONAL = (
-    inspect.Parameter.POSITIONAL_ONLY,
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-)
+from autodiff_guide.gradcheck._settings import Settings
 
 
 def check_gradient(
@@ -38,14 +27,7 @@ def check_gradient(
     *inputs: object,
     gradient: Function | None = None,
     wrt: int | Sequence[int] | None = None,
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
-    order: int = 1,
-    forward: bool = False,
+    **options: Any,
 ) -> GradientReport:
     r"""Compare the gradient of a function with central differences.
 
@@ -78,33 +60,39 @@ def check_gradient(
     wrt : int or sequence of int, optional
         Positions of the inputs to differentiate. Default: those that require a
         gradient; if none does, all floating-point and complex tensors.
-    probes : int
-        Directions of the screen. There are as many cotangents, and no more than two.
-    seed : int
-        Seed of the random directions and cotangents. The global generators are left
-        alone.
-    full : bool
-        Compare every column of the Jacobian, even if the screen finds nothing.
-    strict : bool
-        Fail where nothing was tested (all derivatives zero) and on a kink.
-    rtol, atol : float
-        Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
-        report says so.
-    order : {1, 2}
-        2 checks the gradient of the gradient: of :math:`J^T v` for a random v, by the
-        inputs and by v.
-    forward : bool
-        Also compare forward mode (``jvp``) with backward mode (``vjp``), to rounding.
+    **options
+        As below; the other checks take them too.
 
     Returns
     -------
     GradientReport
         True if the gradient passed. Prints as a table.
 
+    Other Parameters
+    ----------------
+    probes : int, default 2
+        Directions of the screen. There are as many cotangents, and no more than two.
+    seed : int, default 0
+        Seed of the random directions and cotangents. The global generators are left
+        alone.
+    full : bool, default False
+        Compare every column of the Jacobian, even if the screen finds nothing.
+    strict : bool, default False
+        Fail where nothing was tested (all derivatives zero) and on a kink.
+    rtol, atol : float, default 1e-7 and 0
+        Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
+        report says so.
+    order : {1, 2}, default 1
+        2 checks the gradient of the gradient: of :math:`J^T v` for a random v, by the
+        inputs and by v.
+    forward : bool, default False
+        Also compare forward mode (``jvp``) with backward mode (``vjp``), to rounding.
+
     Raises
     ------
     TypeError
-        If `fn` is not callable or returns no floating-point tensor, or no input is one.
+        If `fn` is not callable or returns no floating-point tensor, no input is one, or
+        an option has another name.
     ValueError
         If `wrt`, `probes`, `rtol`, `atol` or `order` is out of range.
 
@@ -125,15 +113,10 @@ def check_gradient(
     >>> print(report.sentence)
     your gradient is 1/3 times the numeric one everywhere...
     """
-    if not callable(fn):
-        raise TypeError(
-            f"fn: expected a function of tensors, got {type(fn).__name__}; pass the "
-            "function itself, for example check_gradient(torch.sin, x)"
-        )
-    choice = choose(probes, seed, full, strict, rtol, atol, order, forward)
-    chosen = _chosen(inputs, wrt)
+    require_function("fn", fn, "itself, for example check_gradient(torch.sin, x)")
     names = input_names(fn, len(inputs))
-    return run_check(fn, inputs, chosen, [names[i] for i in chosen], choice, gradient)
+    chosen = {i: names[i] for i in _positions(inputs, wrt)}
+    return run_check(fn, inputs, chosen, Settings.of(options), gradient)
 
 
 def check_loss(
@@ -158,8 +141,7 @@ def check_loss(
         ``gradient(prediction, target)``, the gradient of
         ``loss(prediction, target).sum()`` with respect to the prediction, by hand.
     **options
-        `probes`, `seed`, `full`, `strict`, `rtol`, `atol`, `order`, `forward`, as in
-        `check_gradient`.
+        As in `check_gradient`.
 
     Returns
     -------
@@ -169,7 +151,8 @@ def check_loss(
     Raises
     ------
     TypeError
-        If `prediction` is not a floating-point or complex tensor.
+        If `prediction` is not a floating-point or complex tensor, or an option has
+        another name.
     ValueError
         If `probes`, `rtol`, `atol` or `order` is out of range.
 
@@ -186,18 +169,12 @@ def check_loss(
     >>> report.kind, report.autograd.kind
     ('factor', 'agree')
     """
-    if not callable(loss):
-        raise TypeError(
-            f"loss: expected a function loss(prediction, target), got "
-            f"{type(loss).__name__}"
-        )
-    if not require_tensor("prediction", prediction).is_complex():
-        require_floating("prediction", prediction)
-    point = (prediction, target)
-    return run_check(loss, point, [0], ["prediction"], choose(**options), gradient)
+    require_function("loss", loss, "loss(prediction, target)")
+    point, chosen = (prediction, target), {0: "prediction"}
+    return run_check(loss, point, chosen, Settings.of(options), gradient)
 
 
-def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
+def assert_gradient(fn: Function, *inputs: object, **options: Any) -> None:
     """Raise ``AssertionError`` with the report unless `check_gradient` passes.
 
     Parameters
@@ -206,8 +183,8 @@ def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
         As in `check_gradient`.
     *inputs : Tensor or object
         As in `check_gradient`.
-    **settings
-        As in `check_gradient`.
+    **options
+        As in `check_gradient`; `gradient` and `wrt` too.
 
     Raises
     ------
@@ -218,77 +195,48 @@ def assert_gradient(fn: Function, *inputs: object, **settings: Any) -> None:
     --------
     >>> assert_gradient(torch.sin, torch.linspace(0, 1, 5, dtype=torch.float64))
     """
-    report = check_gradient(fn, *inputs, **settings)
+    report = check_gradient(fn, *inputs, **options)
     if not report:
         raise AssertionError(str(report))
-
-
-def choose(
-    probes: int = PROBES,
-    seed: int = 0,
-    full: bool = False,
-    strict: bool = False,
-    rtol: float = RTOL,
-    atol: float = 0.0,
-    order: int = 1,
-    forward: bool = False,
-) -> tuple[Settings, int, bool]:
-    """Return what the user chose, `order` and `forward` apart, if it is in range."""
-    if probes < 1:
-        raise ValueError(f"probes: expected at least 1, got {probes}; 2 is usual")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name}: expected a number from 0 on, got {value}")
-    if order not in (1, 2):
-        raise ValueError(
-            f"order: expected 1 or 2, got {order}; 2 checks the gradient of the "
-            "gradient"
-        )
-    accepted = Tolerance(rtol, atol)
-    return Settings(probes, seed, full, strict, accepted), order, forward
 
 
 def run_check(
     fn: Function,
     inputs: Sequence[object],
-    wrt: Sequence[int],
-    names: Sequence[str],
-    choice: tuple[Settings, int, bool],
+    chosen: dict[int, str],
+    settings: Settings,
     gradient: Function | None = None,
 ) -> GradientReport:
-    """Run the check, and the one of a gradient by hand."""
-    settings, order, forward = choice
+    """Check autograd's gradient by the inputs `chosen`, named, then the one by hand."""
+    moved = [inputs[i] for i in chosen]
+    if not moved or not all(map(has_derivative, moved)):
+        got = [getattr(x, "dtype", type(x).__name__) for x in moved or inputs]
+        raise TypeError(
+            f"{', '.join(chosen.values()) or 'inputs'}: expected floating-point or "
+            f"complex tensors, got {', '.join(map(str, got)) or 'no input'}; pass "
+            "tensors one by one, for example x.double()"
+        )
+    if settings.order == 2 and gradient is not None:
+        raise ValueError("gradient: expected None with order=2; order=1 checks yours")
     with undisturbed(inputs):
-        if order == 2:
-            if gradient is not None:
-                raise ValueError(
-                    "gradient: expected None with order=2, which checks that of "
-                    "autograd's gradient; check yours with order=1"
-                )
-            fn, inputs, wrt, names = second_derivative(
-                fn, inputs, wrt, names, settings.seed
-            )
+        if settings.order == 2:
+            fn, inputs, chosen = second_derivative(fn, inputs, chosen, settings.seed)
+        wrt, names = list(chosen), list(chosen.values())
         problem = Map(fn, inputs, wrt)
         autograd = Check(problem, names, settings).run()
-        if order == 2:
+        if settings.forward and autograd:
+            autograd = add_forward_mode(autograd, problem, names, settings)
+        if settings.order == 2:
             sentence = f"of the second derivative: {autograd.sentence}"
             autograd = replace(autograd, sentence=sentence)
-        if forward and autograd:
-            autograd = add_forward_mode(autograd, problem, names, settings)
         if gradient is None:
             return autograd
         by_hand = with_gradient(fn, gradient, inputs, wrt)
         report = Check(by_hand, names, settings).run()
-    unusable = (
-        autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
-    )
-    if report and unusable:
-        return replace(
-            autograd,
-            sentence="the gradient by hand agrees, autograd's does not: "
-            + autograd.sentence,
-            autograd=autograd,
-        )
+    wrong = autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
+    if report and wrong:
+        sentence = "the gradient by hand agrees, autograd's does not: "
+        report = replace(autograd, sentence=sentence + autograd.sentence)
     return replace(report, autograd=autograd)
 
 
@@ -296,103 +244,46 @@ def run_check(
 def undisturbed(inputs: Sequence[object]) -> Iterator[None]:
     """Leave the global generators alone, and inference mode."""
     cuda = {x.device.index for x in inputs if isinstance(x, Tensor) and x.is_cuda}
-    with (
-        torch.random.fork_rng(devices=sorted(cuda)),
-        torch.inference_mode(mode=False),
-    ):
+    with torch.random.fork_rng(devices=cuda), torch.inference_mode(mode=False):
         yield
-
-
-def with_gradient(
-    fn: Function, gradient: Function, inputs: Sequence[object], wrt: Sequence[int]
-) -> Map:
-    """Return the map ``fn(*inputs).sum()`` whose derivative is `gradient`."""
-
-    def gradients(*point: Any) -> Sequence[Tensor]:
-        found = gradient(*point)
-        given = found if isinstance(found, tuple | list) else (found,)
-        shapes = [
-            tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__ for g in given
-        ]
-        expected = [tuple(point[i].shape) for i in wrt]
-        if shapes != expected:
-            raise ValueError(
-                f"gradient: expected tensors of shapes {expected}, got {shapes}; "
-                "return the gradient of fn(*inputs).sum() for each input"
-            )
-        return [g.to(point[i].dtype) for g, i in zip(given, wrt, strict=True)]
-
-    by_hand = Map(gradients, inputs, wrt)
-    return GivenMap(
-        lambda *point: _sum(fn(*point)),
-        inputs,
-        wrt,
-        lambda problem: by_hand.value([x.clone() for x in by_hand.points])[None],
-    )
-
-
-def _sum(value: object) -> Tensor:
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise TypeError(
-            f"fn: expected a real tensor, got {got}; a gradient by hand is the "
-            "gradient of fn(*inputs).sum()"
-        )
-    return value.sum()
 
 
 def input_names(fn: Function, count: int) -> list[str]:
     """Return what `fn` calls its arguments; "input 0" where it has no name."""
-    names = [f"input {k}" for k in range(count)]
-    target = fn.forward if isinstance(fn, nn.Module) else fn
     try:
-        parameters = inspect.signature(target).parameters.values()
+        signature = inspect.signature(fn.forward if isinstance(fn, nn.Module) else fn)
     except (TypeError, ValueError):  # written in C
-        return names
-    for k, parameter in zip(range(count), parameters, strict=False):
-        if parameter.kind in POSITIONAL:
-            names[k] = parameter.name
-    return names
+        signature = inspect.Signature()
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in signature.parameters.values() if p.kind in named]
+    return names[:count] + [f"input {k}" for k in range(len(names), count)]
 
 
-def _chosen(inputs: Sequence[object], wrt: int | Sequence[int] | None) -> list[int]:
+def require_function(name: str, value: object, how: str) -> None:
+    """Raise ``TypeError`` unless `value` can be called."""
+    if not callable(value):
+        got = type(value).__name__
+        raise TypeError(f"{name}: expected a function, got {got}; pass {how}")
+
+
+def has_derivative(x: object) -> bool:
+    """Return whether one can differentiate with respect to `x`."""
+    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
+
+
+def _positions(inputs: Sequence[Any], wrt: int | Sequence[int] | None) -> list[int]:
     """Return the positions of the inputs to differentiate."""
-    able = [
-        i
-        for i, x in enumerate(inputs)
-        if isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
-    ]
     if wrt is None:
-        asked = [i for i in able if _requires_grad(inputs[i])]
-        if not able:
-            got = ", ".join(_describe(x) for x in inputs) or "no input"
-            raise TypeError(
-                "inputs: expected at least one floating-point or complex tensor, got "
-                f"{got}; pass tensors one by one, for example x.double()"
-            )
-        return asked or able
-    positions = [wrt] if isinstance(wrt, int) else list(wrt)
+        able = [i for i, x in enumerate(inputs) if has_derivative(x)]
+        return [i for i in able if inputs[i].requires_grad] or able
+    asked = (wrt,) if isinstance(wrt, int) else wrt
+    try:
+        positions = list(dict.fromkeys(range(len(inputs))[i] for i in asked))
+    except (IndexError, TypeError):
+        positions = []
     if not positions:
-        raise ValueError("wrt: expected at least one position, got none")
-    for i in positions:
-        if not isinstance(i, int) or not -len(inputs) <= i < len(inputs):
-            raise ValueError(
-                f"wrt: expected positions below {len(inputs)}, got {i!r}; wrt=0 is the "
-                "first input"
-            )
-    positions = list(dict.fromkeys(i % len(inputs) for i in positions))
-    for i in positions:
-        if i not in able:
-            raise TypeError(
-                f"wrt: expected input {i} to be a floating-point or complex tensor, "
-                f"got {_describe(inputs[i])}"
-            )
+        raise ValueError(
+            f"wrt: expected positions below {len(inputs)}, and at least one position, "
+            f"got {wrt!r}; wrt=0 is the first input"
+        )
     return positions
-
-
-def _requires_grad(x: object) -> bool:
-    return isinstance(x, Tensor) and x.requires_grad
-
-
-def _describe(x: object) -> str:
-    return f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__

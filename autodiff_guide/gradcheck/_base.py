@@ -12,12 +12,14 @@ from torch.autograd.function import BackwardCFunction
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._differences import scales
-from autodiff_guide.gradcheck._map import Graph, Map, largest, same
+from autodiff_guide.gradcheck._map import Map, largest
 
 # Two evaluations at one point may differ by this many roundings (threads, atomics).
 JITTER = 1e4
 # In 16 bits too, they differ by less than this share.
 LARGEST_JITTER = 1e-2
+# Evaluations of a function that draws random numbers, until two differ.
+REPEATS = 64
 # What cancels in one element of an output is as large as what does not in others: no
 # rounding is less than this share of theirs.
 LEAST_NOISE = 1e-6
@@ -28,13 +30,37 @@ SPAN = 2.0**12
 # A backward that is linear but for rounding in lower precision misses by less.
 NOT_NEARLY = 1e-2
 
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far apart two slopes may be that count as equal: atol + rtol |slope|."""
-
-    rtol: float
-    atol: float
+OVERWRITTEN = (
+    "calling the function changes its own input in place, so later evaluations see "
+    "other values; work on a copy (x.clone())"
+)
+NO_STEP = "every input element is NaN or inf; there is no step to take"
+NO_SLOPE = "every output is NaN or inf at this point; there is no slope to check"
+RANDOM_VALUE = (
+    "two evaluations at the same input differ by {:.3g}: the forward is not "
+    "deterministic (dropout, sampling, a hidden state); fix the randomness, for "
+    "example with module.eval()"
+)
+ANOTHER_VALUE = (
+    "the function returns one value in grad mode and another under no_grad: the "
+    "gradient belongs to another function than the value"
+)
+RANDOM = (
+    "two backward passes with the same grad_output differ by {:.3g}: the backward "
+    "changes its saved tensors, keeps a state, or is random"
+)
+STRIDES = (
+    "the backward reads {} as if its elements lay side by side: with a tensor that is "
+    "not contiguous the gradient differs by {{:.3g}}; call .contiguous() first"
+)
+NOT_LINEAR = (
+    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
+    "is grad_output multiplied in? is it clipped?"
+)
+USED_ALONE = (
+    "the gradient changes when only output {} is used: passing no grad_output for the "
+    "others must equal passing zeros"
+)
 
 
 @dataclass(eq=False)
@@ -55,8 +81,6 @@ class Base:
         Which outputs are checked: usable and attached ones; None if all are.
     scale : Tensor
         What steps are relative to, shape (n,).
-    graph : tuple
-        Leaves and outputs, for vector-Jacobian products.
     remarks : list of (kind, sentence)
         What a passing check should still mention.
     """
@@ -67,45 +91,29 @@ class Base:
     attached: Tensor | None
     checked: Tensor | None
     scale: Tensor
-    graph: Graph
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
 def examine(problem: Map) -> Base:
-    """Evaluate f again; conclude at once if it is no function of its inputs."""
+    """Return what the first evaluation tells; conclude if there is nothing to check."""
     if problem.overwritten:
-        raise ConclusionError(
-            "fail",
-            ("inplace",),
-            "calling the function changes its own input in place: later evaluations, "
-            "and the tensors saved for the backward, see other values; work on a copy "
-            "(x.clone())",
-        )
-    graph = problem.graph()
-    again = problem.flattened(graph[1])
-    jitter = 0.0
-    if not same(problem.first, again):
-        jitter = _jitter(problem, graph[1], again)
+        raise ConclusionError("fail", ("inplace",), OVERWRITTEN)
+    if problem.movable is not None and not bool(problem.movable.any()):
+        raise ConclusionError("inconclusive", ("nonfinite",), NO_STEP)
     value, m = problem.first, problem.output_size
     noise = problem.eps * value.abs()
     for _, first, last in problem.blocks():
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
-    noise += jitter
-    if problem.movable is not None and not bool(problem.movable.any()):
-        raise ConclusionError(
-            "inconclusive",
-            ("nonfinite",),
-            "every input element is NaN or inf; there is no step to take",
-        )
+    for _ in range(REPEATS if problem.random else 0):
+        again = problem.flattened(problem.graph()[1])
+        _require_equal(problem, value, again)
+        if not problem.random:  # it seeds itself
+            break
     usable = torch.isfinite(value)
     bad = m - int(usable.sum())
     if m and bad == m:
-        raise ConclusionError(
-            "inconclusive",
-            ("nonfinite",),
-            "every output is NaN or inf at this point; there is no slope to check",
-        )
+        raise ConclusionError("inconclusive", ("nonfinite",), NO_SLOPE)
     remarks = []
     if bad:
         noise = noise.where(usable, 0.0)
@@ -113,44 +121,48 @@ def examine(problem: Map) -> Base:
         remarks.append(("nonfinite", sentence))
     attached = None
     checked = usable if bad else None
-    if len({y.requires_grad for y in graph[1]}) > 1:
+    outputs = problem.base_graph[1]
+    if len({y.requires_grad for y in outputs}) > 1:
         attached = torch.cat(
-            [usable.new_full((y.numel(),), y.requires_grad) for y in graph[1]]
+            [usable.new_full((y.numel(),), y.requires_grad) for y in outputs]
         )
         checked = usable & attached
-    scale = scales(problem)
-    return Base(value, noise, usable, attached, checked, scale, graph, remarks)
+    return Base(value, noise, usable, attached, checked, scales(problem), remarks)
 
 
-def _jitter(problem: Map, outputs: list[Tensor], again: Tensor) -> float:
-    """Return how much two plain evaluations differ; conclude if it is too much."""
-    value = problem.first
-    plain = problem.value([x.clone() for x in problem.points])
-    difference = _apart(plain, value)
-    size = largest(value)
-    jitter = min(JITTER * problem.eps, LARGEST_JITTER)
-    if difference > jitter * (size or 1.0):
-        raise ConclusionError(
-            "fail",
-            ("nondeterministic",),
-            f"two evaluations at the same input differ by {difference:.3g}: the "
-            "forward is not deterministic (dropout, sampling, a hidden state); fix "
-            "the randomness, for example with module.eval()",
-        )
-    if _apart(again, value) > 10 * jitter * size:
-        if not problem.needs_grad:
-            with torch.enable_grad():
-                bare = problem.outputs(*[x.clone() for x in problem.points])
-            if _apart(problem.flattened(bare), again) > 10 * jitter * size:
-                problem.look_at_requires_grad(outputs)
-                return 0.0
-        raise ConclusionError(
-            "fail",
-            ("nondeterministic", "mismatch"),
-            "the function returns one value in grad mode and another under no_grad: "
-            "the gradient belongs to another function than the value",
-        )
-    return difference
+def repeat_value(problem: Map, base: Base) -> bool:
+    """Evaluate f again at the point; return whether what is known of it changes.
+
+    Conclude if two values differ by more than rounding. Without gradients `fn` may be
+    another function, if it looks at ``requires_grad``: then they are asked for.
+    """
+    again = problem.flattened(problem.graph()[1])
+    plain = problem.value(problem.place(problem.x.clone()))
+    _require_equal(problem, base.value, again)
+    bound = 10 * _jitter(problem, base.value)
+    if _apart(plain, base.value) > bound and not problem.needs_grad:
+        _require_equal(problem, plain, problem.value(problem.place(problem.x.clone())))
+        with torch.enable_grad():
+            bare = problem.outputs(*problem.place(problem.x.clone()))
+        problem.needs_grad = _apart(problem.flattened(bare), base.value) > bound
+        if problem.needs_grad:
+            return True
+        kinds = ("nondeterministic", "mismatch")
+        raise ConclusionError("fail", kinds, ANOTHER_VALUE)
+    apart = max(_apart(again, base.value), _apart(plain, base.value))
+    base.noise += apart
+    return apart > 0
+
+
+def _require_equal(problem: Map, value: Tensor, again: Tensor) -> None:
+    if _apart(again, value) > _jitter(problem, value):
+        sentence = RANDOM_VALUE.format(_apart(again, value))
+        raise ConclusionError("fail", ("nondeterministic",), sentence)
+
+
+def _jitter(problem: Map, value: Tensor) -> float:
+    """Return how far apart two values of a deterministic function may be."""
+    return min(JITTER * problem.eps, LARGEST_JITTER) * (largest(value) or 1.0)
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
@@ -158,20 +170,6 @@ def _apart(a: Tensor, b: Tensor) -> float:
     if a.shape != b.shape or bool((torch.isfinite(a) != torch.isfinite(b)).any()):
         return math.inf
     return largest(a - b)
-
-
-RANDOM = (
-    "two backward passes with the same grad_output differ by {:.3g}: the backward "
-    "changes its saved tensors, keeps a state, or is random"
-)
-STRIDES = (
-    "the backward reads {} as if its elements lay side by side: with a tensor that is "
-    "not contiguous the gradient differs by {{:.3g}}; call .contiguous() first"
-)
-NOT_LINEAR = (
-    "the backward is not linear in grad_output, as a vector-Jacobian product must be: "
-    "is grad_output multiplied in? is it clipped?"
-)
 
 
 def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
@@ -185,21 +183,21 @@ def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
     size = largest(weights.abs() @ A.abs())
     # Terms of the backward that cancel are as large as the output.
     size += JITTER * problem.eps * largest(v) * largest(base.value / base.scale.amax())
-    found = problem.pullback(base.graph, v, strided=True)
-    if _differ(found, expected, 10 * JITTER * problem.eps * size):
-        again = problem.pullback(base.graph, V[:1])
+    found = problem.pullback(v, strided=True)
+    if largest(found - expected) > 10 * JITTER * problem.eps * size:
+        again = problem.pullback(V[:1])
         _require_same(problem, A[:1], again, "backward-nondeterministic", RANDOM)
-        plain = problem.pullback(base.graph, v)
+        plain = problem.pullback(v)
         sentence = STRIDES.format("grad_output")
         _require_same(problem, plain, found, "mismatch", sentence)
-        if _differ(found, expected, NOT_NEARLY * size):
+        if largest(found - expected) > NOT_NEARLY * size:
             raise ConclusionError("fail", ("not-linear",), NOT_LINEAR)
-    if any(isinstance(node, BackwardCFunction) for node in nodes(base.graph[1])):
+    if any(isinstance(x, BackwardCFunction) for x in _nodes(problem.base_graph[1])):
         try:
             graph = problem.graph(strided=True)
         except RuntimeError:  # x.view() of what is not contiguous
             return
-        third = problem.pullback(graph, V[:1])
+        third = problem.pullback(V[:1], graph=graph)
         sentence = STRIDES.format("its inputs")
         _require_same(problem, A[:1], third, "mismatch", sentence)
 
@@ -207,7 +205,7 @@ def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
 def _require_same(
     problem: Map, first: Tensor, other: Tensor, kind: str, sentence: str
 ) -> None:
-    if _differ(first, other, 10 * JITTER * problem.eps * largest(first)):
+    if largest(first - other) > 10 * JITTER * problem.eps * largest(first):
         difference = float((first - other).abs().nan_to_num(torch.inf).amax())
         raise ConclusionError("fail", (kind,), sentence.format(difference))
 
@@ -218,7 +216,7 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     A loss of one output only passes no gradient for the others. That must equal passing
     zeros.
     """
-    attached = [k for k, y in enumerate(base.graph[1]) if y.requires_grad]
+    attached = [k for k, y in enumerate(problem.base_graph[1]) if y.requires_grad]
     if len(attached) < 2:
         return
     v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
@@ -226,32 +224,27 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     alone = {}
     for k in attached:
         try:
-            alone[k] = problem.pullback(base.graph, v, only=k)
+            alone[k] = problem.pullback(v, only=k)
         except ConclusionError as end:
             sentence = f"where only output {k} is used, {end.sentence}"
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
-    together = problem.pullback(base.graph, v)
+    together = problem.pullback(v)
     share = max(SAME_GRADIENT, 100 * problem.eps)
     parts = torch.cat(list(alone.values()))
     size = sum(map(largest, alone.values()))
-    if not _differ(parts.sum(0, keepdim=True), together, share * size):
+    if largest(parts.sum(0, keepdim=True) - together) <= share * size:
         return
     for k, first, last in problem.blocks():
         zeros = torch.zeros_like(v)
         zeros[:, first:last] = v[:, first:last]
         if k in alone:
-            other = problem.pullback(base.graph, zeros)
-            if _differ(alone[k], other, share * largest(other)):
+            other = problem.pullback(zeros)
+            if largest(alone[k] - other) > share * largest(other):
                 break
-    raise ConclusionError(
-        "fail",
-        ("mismatch",),
-        f"the gradient changes when only output {k} is used: passing no grad_output "
-        "for the others must equal passing zeros",
-    )
+    raise ConclusionError("fail", ("mismatch",), USED_ALONE.format(k))
 
 
-def nodes(outputs: list[Tensor]) -> Iterator[object]:
+def _nodes(outputs: list[Tensor]) -> Iterator[object]:
     """Yield every node of the graph behind some outputs."""
     waiting = [y.grad_fn for y in outputs]
     seen = set()
@@ -262,8 +255,3 @@ def nodes(outputs: list[Tensor]) -> Iterator[object]:
         seen.add(node)
         yield node
         waiting.extend(previous for previous, _ in node.next_functions)
-
-
-def _differ(a: Tensor, b: Tensor, tolerance: float) -> bool:
-    both = torch.isfinite(a) & torch.isfinite(b)
-    return bool(((a - b).abs() > tolerance).where(both, False).any())

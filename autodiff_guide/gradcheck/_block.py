@@ -3,154 +3,164 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._columns import Evidence, Status, jacobian_columns
-from autodiff_guide.gradcheck._map import Map, unravel
+from autodiff_guide.gradcheck._map import Map
 
 # Kinds, the most specific first, and what is said after "your gradient".
-Finding = tuple[tuple[str, ...], str]
+Findings = Iterator[tuple[tuple[str, ...], str]]
 
-
-# Doubles that yours may take, to look for elements that stand in wrong places.
+# Numbers that all of yours may hold, to look for elements that stand in wrong places.
 EVERY = 2**22
+# Elements that stand in wrong places are wrong in at least this share of the columns,
+# or a symmetric gradient with one wrong element would equal its own flip.
+MOVED = 0.3
 
 
-@dataclass(eq=False)
+class Jacobian:
+    """The columns that were compared, judged; and yours at others, if they are few.
+
+    Attributes
+    ----------
+    judged : tuple of Tensor
+        Yours, the numeric one, what may lie between, and which are wrong.
+    given, position : Tensor
+        Columns of yours, as rows, and which one each element of all inputs has, or -1.
+    blocks : list of Block
+        One for each output and input, the wrong ones first.
+    """
+
+    def __init__(
+        self,
+        user: Map,
+        compared: Map,
+        base: Base,
+        evidence: Evidence,
+        names: Sequence[str],
+    ) -> None:
+        self.user, self.compared, self.base, self.names = user, compared, base, names
+        self.columns, self.given = evidence.columns, evidence.yours
+        self.judged = (evidence.yours, *judged(evidence))
+        every, whole = self.columns, compared.n * compared.output_size <= EVERY
+        if len(every) < compared.n and whole and compared is user:
+            every = torch.arange(compared.n, device=every.device)
+            self.given = jacobian_columns(compared, every)
+        self.position = torch.full_like(compared.x, -1, dtype=torch.long)
+        self.position[every] = torch.arange(len(every), device=every.device)
+        found = [
+            Block(self, i, *place)
+            for i in range(len(compared.points))
+            for place in compared.blocks()
+        ]
+        self.blocks = [block for block in found if block.numeric.numel()]
+        self.blocks.sort(key=lambda block: -float(block.wrong.double().mean()))
+
+
 class Block:
     """Numeric and given Jacobian of one output by one input, R rows by C columns.
 
     Attributes
     ----------
+    whole : Jacobian
+        That of all outputs by all inputs.
     input, output : int
         Position in `wrt`, and among the outputs.
-    where : str
-        " for this input of that output", where there are several.
-    numeric, yours, slack : Tensor
-        The two Jacobians, and what may lie between equal elements: infinite where the
-        differences tell nothing.
-    wrong : Tensor
-        Which elements differ.
-    elements : Tensor
-        Flat index of the input element at each column.
-    given_elements, given_yours : Tensor
-        The same, and yours, of all elements if there are not too many.
-    values : dict
-        What a formula may be made of: name and value, at each column, of the input, of
-        an output of its shape, of other inputs that match it.
-    input_shape, output_shape : tuple of int
-        Complex tensors end with a 2. The output has none where sums of outputs were
-        compared.
-    shapes : list
-        "input" or "output", and a shape of the user's function.
-    is_complex, attached : bool
-        Whether the input is complex, and whether the output carries a gradient.
+    rows : slice
+        Which of all output elements are in this one.
+    columns, elements : Tensor
+        The flat index of each column among all inputs, and in its own.
+    x : Tensor
+        The value of the input at each column.
+    yours, numeric, slack, apart : Tensor
+        The two Jacobians, what may lie between equal elements (infinite where the
+        differences tell nothing), and what does.
+    wrong, moves, grows : Tensor
+        Where they differ, where the numeric one is not zero, where yours is not.
+    live : Tensor
+        Columns where either is not zero.
+    shape, output_shape : tuple of int
+        Complex tensors end with a 2. The output has none where sums were compared.
+    is_complex, full : bool
+        Whether the input is complex, and whether each of its elements has a column.
+    name, many, where : str
+        What a formula calls an element of the input; how many were looked at; which
+        block this is, where there are several.
     """
 
-    input: int
-    output: int
-    where: str
-    numeric: Tensor
-    yours: Tensor
-    slack: Tensor
-    wrong: Tensor
-    elements: Tensor
-    given_elements: Tensor
-    given_yours: Tensor
-    values: dict[str, Tensor]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...] | None
-    shapes: list[tuple[str, tuple[int, ...]]]
-    is_complex: bool
-    attached: bool
-
-    @cached_property
-    def moves(self) -> Tensor:
-        """Where the numeric Jacobian is not zero."""
-        return self.numeric.abs() > self.slack
-
-    @cached_property
-    def given(self) -> Tensor:
-        """Where yours is not zero."""
-        return self.yours.abs() > self.slack
-
-    @cached_property
-    def live(self) -> Tensor:
-        """Columns where either Jacobian is not zero."""
-        return self.moves.any(0) | self.given.any(0)
-
-    @property
-    def name(self) -> str:
-        """What a formula calls an element of the input."""
-        return next(iter(self.values))
-
-    @property
-    def full(self) -> bool:
-        """Whether every element of the input has its column."""
-        return len(self.elements) == math.prod(self.input_shape)
-
-    @property
-    def many(self) -> str:
-        """How many elements were looked at."""
-        parts = " (real and imaginary parts)" * self.is_complex
-        return f"{len(self.elements)} elements{' measured' * (not self.full)}{parts}"
-
-    @property
-    def square(self) -> bool:
-        """Whether there are as many outputs as elements of the input."""
-        outputs = self.output_shape
-        return outputs is not None and math.prod(outputs) == math.prod(self.input_shape)
-
-    @property
-    def rows(self) -> Tensor:
-        """The number of each row, in a column."""
-        return torch.arange(len(self.numeric)).to(self.elements)[:, None]
-
-    @property
-    def x(self) -> Tensor:
-        """The value of the input at each column."""
-        return self.values[self.name]
+    def __init__(self, whole: Jacobian, i: int, o: int, first: int, last: int) -> None:
+        problem, names = whole.compared, whole.names
+        self.whole, self.input, self.output = whole, i, o
+        self.rows = slice(first, last)
+        self.start, stop = problem.starts[i], problem.starts[i + 1]
+        mine = (whole.columns >= self.start) & (whole.columns < stop)
+        self.columns = whole.columns[mine]
+        self.elements = self.columns - self.start
+        self.x = problem.x[self.columns]
+        cut = (x[mine, first:last].T for x in whole.judged)
+        self.yours, self.numeric, self.slack, self.wrong = cut
+        self.apart = (self.yours - self.numeric).abs()
+        self.moves = self.numeric.abs() > self.slack
+        self.grows = self.yours.abs() > self.slack
+        self.live = (self.moves | self.grows).any(0)
+        self.shape = tuple(problem.points[i].shape)
+        own_rows = problem is whole.user
+        self.output_shape = problem.output_shapes[o] if own_rows else ()
+        self.is_complex = problem.is_complex[i]
+        self.full = len(self.columns) == math.prod(self.shape)
+        self.many = f"{len(self.columns)} elements" + " measured" * (not self.full)
+        self.many += " (real and imaginary parts)" * self.is_complex
+        self.name = names[i] if names[i].isidentifier() else "x"
+        self.where = f" for {names[i]}" * (len(names) > 1)
+        self.where += f" of output {o}" * (len(problem.output_shapes) > 1)
 
     def index(self, column: int) -> str:
         """Return how a reader would index the input element of a column."""
-        element, shape = int(self.elements[column]), self.input_shape
-        if self.is_complex:
-            element, shape = element // 2, shape[:-1]
-        return str(list(unravel(element, shape)))
+        return str(list(self.whole.compared.locate(int(self.columns[column]))[1]))
 
-    @cached_property
-    def position(self) -> Tensor:
-        """The column of each input element in `given_yours`, -1 if it has none."""
-        count = math.prod(self.input_shape) + 1
-        position = torch.full((count,), -1).to(self.elements)
-        every = torch.arange(len(self.given_elements))
-        position[self.given_elements] = every.to(position)
-        return position
+    def values(self) -> dict[str, Tensor]:
+        """Return what formulas are made of, at each column: inputs, and the output."""
+        problem, own = self.whole.compared, self.whole.compared.wrt[self.input]
+        found = {self.name: self.x}
+        chosen = dict(zip(problem.wrt, self.whole.names, strict=True))
+        for k, x in enumerate(problem.inputs):
+            if isinstance(x, Tensor) and not x.is_complex() and k != own:
+                with suppress(RuntimeError):  # another shape
+                    flat = x.to(problem.x).expand(self.shape).reshape(-1)
+                    found[chosen.get(k, f"input {k}")] = flat[self.elements]
+        if self.output_shape == self.shape:
+            found["f(x)"] = self.whole.base.value[self.rows][self.elements]
+        return found
 
-    def given_at(self, rows: Tensor, elements: Tensor) -> tuple[Tensor, Tensor]:
-        """Return yours at these places, and where it is known."""
-        columns = self.position[elements]
-        there = self.given_yours[rows, columns]
-        return there, (columns >= 0).expand_as(there)
+    def places(self) -> Tensor:
+        """Return where each entry is in the whole of this block, row by row."""
+        rows = torch.arange(len(self.numeric)).to(self.columns)[:, None]
+        return rows * math.prod(self.shape) + self.elements
 
-    def moved_to(self, there: Tensor, known: Tensor) -> bool:
-        """Return whether `there`, yours elsewhere, is what the numeric one is here.
+    def stands_at(
+        self, places: Tensor, sign: Tensor | int = 1, of: Block | None = None
+    ) -> bool:
+        """Return whether yours at other places is what the numeric one is here.
 
         And not only because both are zero. Of what is wrong, one element in three at
         least must not be: one that stands in a wrong place leaves a zero in the right
-        one.
+        one. What left over a border stands at -1, and is not known.
         """
+        size, of = math.prod(self.shape), of or self
+        column = self.whole.position[of.start + places % size]
+        known = (places >= 0) & (column >= 0)
+        there = self.whole.given[column, of.rows.start + places // size]
+        apart = (sign * there - self.numeric).abs()
         wrong = self.wrong & known
-        same = ((there - self.numeric).abs() <= 2 * self.slack) | ~known
-        some = 4 * int(wrong.sum()) >= int(self.wrong.sum())
-        moves = 3 * int((wrong & self.moves).sum()) >= int(wrong.sum())
-        return some and moves and bool(same.all())
+        some = 4 * wrong.sum() >= self.wrong.sum()
+        moves = 3 * (wrong & self.moves).sum() >= wrong.sum()
+        many = self.wrong.any(0)[self.live].double().mean() >= MOVED
+        return bool(some & moves & many & ((apart <= 2 * self.slack) | ~known).all())
 
 
 def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
@@ -165,80 +175,12 @@ def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
     size = torch.maximum(numeric.abs(), yours.abs().nan_to_num(0, 0, 0))
     slack = 5 * evidence.bar + evidence.rounding + 1e-7 * size
     slack = slack.where(known, math.inf)
-    apart = (yours - numeric).abs() > slack
-    return (
-        numeric,
-        slack,
-        (apart & (status == Status.UNRESOLVED)) | (status >= Status.DISAGREE),
-    )
+    unseen = (status == Status.UNRESOLVED) & ((yours - numeric).abs() > slack)
+    return numeric, slack, unseen | (status >= Status.DISAGREE)
 
 
-def blocks(
-    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> list[Block]:
-    """Cut the evidence into blocks, the wrong ones first.
-
-    `compared` is the map of the user, or the one to sums of its outputs.
-    """
-    numeric, slack, wrong = judged(evidence)
-    every, yours = evidence.columns, evidence.yours
-    if len(every) < compared.n <= EVERY / compared.output_size and compared is user:
-        every = torch.arange(compared.n, device=every.device)
-        yours = jacobian_columns(compared, base, every)
-    found = []
-    for o, first, last in compared.blocks():
-        for i, point in enumerate(compared.points):
-            start, stop = compared.starts[i], compared.starts[i + 1]
-            mine = (evidence.columns >= start) & (evidence.columns < stop)
-            if first == last or not bool(mine.any()):
-                continue
-            elements = evidence.columns[mine] - start
-            given = (every >= start) & (every < stop)
-            where = f" for {names[i]}" if len(names) > 1 else ""
-            if len(compared.output_shapes) > 1:
-                where += f" of output {o}"
-            values = _inputs(compared, i, names)
-            output_shape = compared.output_shapes[o] if compared is user else None
-            if output_shape == tuple(point.shape):
-                values["f(x)"] = base.value[first:last]
-            found.append(
-                Block(
-                    input=i,
-                    output=o,
-                    where=where,
-                    numeric=numeric[mine, first:last].T,
-                    yours=evidence.yours[mine, first:last].T,
-                    slack=slack[mine, first:last].T,
-                    wrong=wrong[mine, first:last].T,
-                    elements=elements,
-                    given_elements=every[given] - start,
-                    given_yours=yours[given, first:last].T,
-                    values={name: flat[elements] for name, flat in values.items()},
-                    input_shape=tuple(point.shape),
-                    output_shape=output_shape,
-                    shapes=[
-                        ("input", tuple(point.shape)),
-                        *(("output", shape) for shape in user.output_shapes),
-                    ],
-                    is_complex=compared.is_complex[i],
-                    attached=base.graph[1][o].requires_grad,
-                )
-            )
-    return sorted(found, key=lambda b: -float(b.wrong.double().mean()))
-
-
-def _inputs(problem: Map, i: int, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return input `i`, flat, and the others that match it element by element."""
-    mine = problem.pieces(problem.x[None])[i][0]
-    found = {names[i] if names[i].isidentifier() else "x": mine}
-    for position, x in enumerate(problem.inputs):
-        if position == problem.wrt[i] or not isinstance(x, Tensor) or x.is_complex():
-            continue
-        name = f"input {position}"
-        if position in problem.wrt:
-            name = names[problem.wrt.index(position)]
-        try:
-            found[name] = x.to(mine).expand(problem.points[i].shape).reshape(-1)
-        except RuntimeError:  # another shape
-            continue
-    return found
+def sides_of(evidence: Evidence, kink: tuple[int, int, float, float]) -> str:
+    """Return the slopes on both sides of a kink, and yours."""
+    column, output, left, right = kink
+    yours = f"yours is {float(evidence.yours[column, output]):.6g}"
+    return f"the slope is {left:.6g} on the left and {right:.6g} on the right, {yours}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, Tolerance, examine, outputs_alone
+from autodiff_guide.gradcheck._base import (
+    Base,
+    examine,
+    outputs_alone,
+    repeat_value,
+)
 from autodiff_guide.gradcheck._columns import (
     Evidence,
     Status,
@@ -28,7 +32,8 @@ from autodiff_guide.gradcheck._kinds import (
     WIDENED,
 )
 from autodiff_guide.gradcheck._map import Map, largest
-from autodiff_guide.gradcheck._numbers import (
+from autodiff_guide.gradcheck._report import (
+    GradientReport,
     allowed_kink,
     compare_elements,
     compare_probes,
@@ -36,8 +41,8 @@ from autodiff_guide.gradcheck._numbers import (
     largest_accepted,
     resolution,
 )
-from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
+from autodiff_guide.gradcheck._settings import Settings
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
@@ -52,17 +57,6 @@ WHOLE_OUTPUTS, SUMS = 4096, 8
 STRICT = ("vacuous", "kink")
 
 Remarks = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user chose."""
-
-    probes: int
-    seed: int
-    full: bool
-    strict: bool
-    accepted: Tolerance
 
 
 class Check:
@@ -91,18 +85,22 @@ class Check:
             empty = "inputs" if problem.n == 0 else "outputs"
             sentence = f"the {empty} have no elements: {NOTHING}"
             return self._passed([("vacuous", sentence)])
-        accepted = settings.accepted
-        seen = screen(problem, base, settings.probes, accepted, self.generator)
-        self.screen = seen
+        seen = self._screened(base)
+        if (seen.suspicious or settings.full) and repeat_value(problem, base):
+            seen = self._screened(base)
         outputs_alone(problem, base, self.generator)
         if not (seen.suspicious or settings.full):
             return self._passed(self._remarks(seen, base))
         return self._by_column(seen, base)
 
+    def _screened(self, base: Base) -> Screen:
+        self.screen = screen(self.problem, base, self.settings, self.generator)
+        return self.screen
+
     # ------------------------------------------------- when the screen is not enough
 
     def _by_column(self, seen: Screen, base: Base) -> GradientReport:
-        problem, accepted = self.problem, self.settings.accepted
+        problem, accepted = self.problem, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
             problem, base = self._sums_of_outputs(base)
         movable = torch.arange(problem.n, device=problem.device)
@@ -149,7 +147,7 @@ class Check:
         agrees = not bool((evidence.status != Status.AGREE).any())
         if not agrees or V.shape[1] != evidence.numeric.shape[1]:
             return
-        accepted = self.settings.accepted
+        accepted = self.settings
         expected = V @ evidence.yours.T
         share = 1e-6 + accepted.rtol
         slack = V.abs() @ (accepted.atol + share * evidence.yours.abs()).T
@@ -181,7 +179,7 @@ class Check:
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))
         if seen.vacuous:
-            if not any(y.grad_fn is not None for y in base.graph[1]):
+            if not any(y.grad_fn is not None for y in problem.base_graph[1]):
                 remarks.append(("no-dependence", NO_DEPENDENCE.format("any input")))
             remarks.append(("vacuous", f"every derivative is zero here: {NOTHING}"))
         elif seen.silent:
@@ -199,7 +197,7 @@ class Check:
         if evidence.count(Status.KINK):
             sentence = allowed_kink(self.compared, evidence, self.names)
             remarks.insert(0, ("kink", sentence))
-        off, accepted = largest_accepted(evidence), self.settings.accepted
+        off, accepted = largest_accepted(evidence), self.settings
         if off:
             sentence = ACCEPTED.format(off, accepted.rtol, accepted.atol)
             remarks.append(("agree", sentence))
@@ -257,7 +255,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, evidence, self.settings.accepted),
+            resolution=resolution(seen, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base, Tolerance
+from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._differences import (
     extrapolated_limit,
     fine_ladder,
@@ -19,6 +20,7 @@ from autodiff_guide.gradcheck._differences import (
 )
 from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
+from autodiff_guide.gradcheck._settings import Settings
 
 # Error bars within which two slopes are equal.
 BARS = 5
@@ -74,15 +76,10 @@ class Evidence:
 
     def joined(self, other: Evidence) -> Evidence:
         """Return these columns and those of `other`."""
-        return Evidence(
-            columns=torch.cat([self.columns, other.columns]),
-            yours=torch.cat([self.yours, other.yours]),
-            numeric=torch.cat([self.numeric, other.numeric]),
-            bar=torch.cat([self.bar, other.bar]),
-            rounding=torch.cat([self.rounding, other.rounding]),
-            status=torch.cat([self.status, other.status]),
-            kink=self.kink,
-        )
+        names = ("columns", "yours", "numeric", "bar", "rounding", "status")
+        both = [torch.cat([getattr(self, k), getattr(other, k)]) for k in names]
+        columns, yours, numeric, bar, rounding, status = both
+        return Evidence(columns, yours, numeric, bar, rounding, status, self.kink)
 
     @property
     def failed(self) -> bool:
@@ -90,8 +87,7 @@ class Evidence:
         return bool((self.status >= Status.DISAGREE).any())
 
 
-@dataclass(eq=False)
-class Values:
+class Values(NamedTuple):
     """f on both sides of a point, moved along C single columns in H steps.
 
     `plus` and `minus` have shape (H, C, m); `ahead` and `behind`, the distances that
@@ -125,12 +121,7 @@ def move_columns(
     H, C, m = len(steps), len(columns), problem.output_size
     if H > 1 and problem.rows_at_once(problem.n) < 2 * H:
         alone = [move_columns(problem, columns, [step], scale) for step in steps]
-        return Values(
-            plus=torch.cat([values.plus for values in alone]),
-            minus=torch.cat([values.minus for values in alone]),
-            ahead=torch.cat([values.ahead for values in alone]),
-            behind=torch.cat([values.behind for values in alone]),
-        )
+        return Values(*map(torch.cat, zip(*alone, strict=True)))
     plus, minus = problem.x.new_empty(2, H, C, m).unbind()
     ahead, behind = problem.x.new_empty(2, H, C, 1).unbind()
     sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)[:, None]
@@ -158,7 +149,7 @@ def move_columns(
     return Values(plus, minus, ahead, behind)
 
 
-def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
+def jacobian_columns(problem: Map, columns: Tensor) -> Tensor:
     """Return these columns of J by autograd, as rows: shape (C, m)."""
     m = problem.output_size
     yours = problem.x.new_empty(len(columns), m)
@@ -166,19 +157,37 @@ def jacobian_columns(problem: Map, base: Base, columns: Tensor) -> Tensor:
     for rows in every.split(problem.rows_at_once(problem.n)):
         unit = problem.x.new_zeros(len(rows), m)
         unit[torch.arange(len(rows), device=problem.device), rows] = 1.0
-        yours[:, rows] = problem.pullback(base.graph, unit)[:, columns].T
+        yours[:, rows] = problem.pullback(unit)[:, columns].T
     return yours
 
 
-def compare(problem: Map, base: Base, columns: Tensor, accepted: Tolerance) -> Evidence:
-    """Compare whole columns: two steps for all, a ladder for the doubtful ones."""
-    yours = jacobian_columns(problem, base, columns)
+def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Evidence:
+    """Compare whole columns: two steps for all, a ladder for the doubtful ones.
+
+    The worst climb first, until some have failed. Those still in doubt get two more
+    ladders: of steps relative to a small element itself, and of steps small enough for
+    a singularity close by.
+    """
+    yours = jacobian_columns(problem, columns)
     # Rounding inside f is at least that of the terms which the inputs contribute.
     terms = _known(yours) * problem.x[columns].abs()[:, None]
     terms = terms.sum(0) * (problem.n / len(columns))
     base = replace(base, noise=torch.maximum(base.noise, problem.eps * terms))
     evidence, doubt = _first_look(problem, base, columns, yours, accepted)
-    _judge(problem, base, evidence, doubt, accepted)
+    order = torch.argsort(doubt, descending=True)[: int((doubt > 0).sum())]
+    size = problem.x.abs()
+    own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
+    is_small = (own < base.scale)[columns]
+    coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
+    room = 4 * min(problem.rows_at_once(0) // 16, problem.rows_at_once(problem.n))
+    for block in order.split(max(1, room)) if len(order) else ():
+        climb = Climb(problem, base, evidence, accepted)
+        climb.judge(block, coarse, base.scale)
+        small = block[is_small[block] & climb.doubtful(block)]
+        climb.judge(small, coarse, own, again=True)
+        climb.judge(block[climb.doubtful(block)], fine, own, again=True)
+        if evidence.failed:
+            break
     return evidence
 
 
@@ -186,7 +195,7 @@ def search(
     problem: Map,
     base: Base,
     columns: Tensor,
-    accepted: Tolerance,
+    accepted: Settings,
     generator: torch.Generator,
 ) -> Evidence:
     """Compare a sample of columns, and those that bisection finds if it is right."""
@@ -201,7 +210,7 @@ def search(
 
 
 def _first_look(
-    problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Tolerance
+    problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Settings
 ) -> tuple[Evidence, Tensor]:
     """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
     h = first_step(problem.eps)
@@ -227,156 +236,108 @@ def _first_look(
     return evidence, doubt
 
 
-def _judge(
-    problem: Map, base: Base, evidence: Evidence, doubt: Tensor, accepted: Tolerance
-) -> None:
-    """Send doubtful columns up a ladder, the worst first, until some have failed.
+class Climb(NamedTuple):
+    """Doubtful columns of some evidence, on ladders of steps."""
 
-    Those still in doubt get two more: of steps relative to a small element itself, and
-    of steps small enough for a singularity close by.
-    """
-    order = torch.argsort(doubt, descending=True)[: int((doubt > 0).sum())]
-    size = problem.x.abs()
-    own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
-    is_small = (own < base.scale)[evidence.columns]
-    coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
-    room = max(
-        1, min(problem.rows_at_once(0) // 4, 4 * problem.rows_at_once(problem.n))
-    )
-    for block in order.split(room) if len(order) else ():
-        found = _climb(problem, base, evidence, block, coarse, base.scale, accepted)
-        found.enter(evidence, evidence.status[block] == Status.UNRESOLVED)
-        for steps in (coarse, fine):
-            doubtful = (evidence.status[block] >= Status.UNRESOLVED).any(1)
-            if steps is coarse:
-                doubtful &= is_small[block]
-            if bool(doubtful.any()):
-                again = block[doubtful]
-                found = _climb(problem, base, evidence, again, steps, own, accepted)
-                found.enter(evidence, found.clearer(evidence))
-        if evidence.failed:
-            break
+    problem: Map
+    base: Base
+    evidence: Evidence
+    accepted: Settings
 
+    def doubtful(self, block: Tensor) -> Tensor:
+        """Return which columns of a block hold what is wrong or not known."""
+        return (self.evidence.status[block] >= Status.UNRESOLVED).any(1)
 
-@dataclass(eq=False)
-class _Judged:
-    """What a ladder found of the columns `block`, each of shape (C, m)."""
+    def judge(
+        self, block: Tensor, steps: list[float], scale: Tensor, *, again: bool = False
+    ) -> None:
+        """Find the limits that columns have on a ladder, and what they say of yours."""
+        if not len(block):
+            return
+        problem, evidence = self.problem, self.evidence
+        values = move_columns(problem, evidence.columns[block], steps, scale)
+        noise = 2 * values.rounding(problem, self.base) / (values.ahead + values.behind)
+        numeric, bar = limit(values.central, noise)
+        finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
+        numeric = torch.where(finer_bar < bar, finer, numeric)
+        bar = torch.minimum(finer_bar, bar)
+        ahead = (values.plus - self.base.value) / values.ahead
+        behind = (self.base.value - values.minus) / values.behind
+        right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
+        left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
 
-    block: Tensor
-    status: Tensor
-    numeric: Tensor
-    bar: Tensor
-    left: Tensor
-    right: Tensor
+        yours, rounding = evidence.yours[block], evidence.rounding[block]
+        peak = _known(evidence.yours).amax(0)
+        # Where f does not move at all, yours may be what two large terms leave.
+        width = values.ahead.amax(0)
+        flat = (values.plus == values.minus).all(0) & (width > 0) & (steps[0] >= WIDE)
+        left_over = problem.eps * largest(self.base.value) / width
+        left_over = (left_over + math.sqrt(problem.eps) * peak).where(flat, 0.0)
 
-    def clearer(self, evidence: Evidence) -> Tensor:
+        def slack(value: Tensor, bar: Tensor) -> Tensor:
+            share = self.accepted.rtol * torch.maximum(_known(yours), _known(value))
+            return BARS * bar + self.accepted.atol + share + rounding + left_over
+
+        resolved = torch.isfinite(bar)
+        close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
+        size = torch.maximum(_known(yours), _known(numeric))
+        unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
+        sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
+
+        has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
+        both_bars = left_bar + right_bar
+        steepest = torch.maximum(left.abs(), right.abs())
+        gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
+        kink = has_left & has_right & ((right - left).abs() > gap)
+        low, high = torch.minimum(left, right), torch.maximum(left, right)
+        between = yours >= low - slack(low, both_bars)
+        between &= yours <= high + slack(high, both_bars)
+        edge = (has_left ^ has_right) & ~resolved
+        side = torch.where(has_right, right, left)
+        side_bar = torch.where(has_right, right_bar, left_bar)
+        on_edge = (yours - side).abs() <= slack(side, side_bar)
+
+        status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
+        status[close & sharp] = Status.AGREE
+        status[resolved & ~close] = Status.DISAGREE
+        status[edge & on_edge] = Status.KINK
+        status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
+        status[kink & between] = Status.KINK
+        status[kink & ~between] = Status.BAD_KINK
+        status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
+
+        numeric = torch.where(resolved, numeric, side)
+        bar = torch.where(resolved, bar, side_bar)
+        better = evidence.status[block] == Status.UNRESOLVED
+        if again:
+            better = self._clearer(block, status, numeric, bar)
+        evidence.status[block] = torch.where(better, status, evidence.status[block])
+        evidence.numeric[block] = torch.where(better, numeric, evidence.numeric[block])
+        evidence.bar[block] = torch.where(better, bar, evidence.bar[block])
+        kinks = kink & ~edge & better & torch.isfinite(left + right)
+        if evidence.kink is None and bool(kinks.any()):
+            c, o = divmod(int((status * kinks).flatten().argmax()), status.shape[1])
+            sides = float(left[c, o]), float(right[c, o])
+            evidence.kink = (int(block[c]), o, *sides)
+
+    def _clearer(
+        self, block: Tensor, status: Tensor, numeric: Tensor, bar: Tensor
+    ) -> Tensor:
         """Return where this ladder knows better than the one before.
 
         It does if its bar is smaller, if nothing was known, or if it has a limit that
         contradicts the one of larger steps. It does not if larger steps spoke for your
         gradient and it speaks against: rounding can be smooth over tiny steps.
         """
-        before, bar = evidence.numeric[self.block], evidence.bar[self.block]
-        unresolved = evidence.status[self.block] == Status.UNRESOLVED
-        supported = (evidence.yours[self.block] - before).abs() <= BARS * bar
-        against = supported & (self.status >= Status.UNRESOLVED)
-        known = unresolved & (self.status < Status.UNRESOLVED)
-        apart = (self.numeric - before).abs() > 3 * (self.bar + bar)
-        contradicts = apart & (self.bar <= 0.3 * self.numeric.abs())
-        return (known | contradicts | ~(self.bar >= bar)) & ~against
-
-    def enter(self, evidence: Evidence, where: Tensor) -> None:
-        """Write into the evidence what was found, at some elements."""
-        for mine, theirs in (
-            (self.status, evidence.status),
-            (self.numeric, evidence.numeric),
-            (self.bar, evidence.bar),
-        ):
-            theirs[self.block] = torch.where(where, mine, theirs[self.block])
-        kinks = (self.status == Status.KINK) | (self.status == Status.BAD_KINK)
-        kinks &= where & torch.isfinite(self.left + self.right)
-        if evidence.kink is None and bool(kinks.any()):
-            worst = int((self.status * kinks).flatten().argmax())
-            c, o = divmod(worst, self.status.shape[1])
-            sides = float(self.left[c, o]), float(self.right[c, o])
-            evidence.kink = (int(self.block[c]), o, *sides)
-
-
-def _climb(
-    problem: Map,
-    base: Base,
-    evidence: Evidence,
-    block: Tensor,
-    steps: list[float],
-    scale: Tensor,
-    accepted: Tolerance,
-) -> _Judged:
-    """Find the limits that columns have on a ladder, and what they say of yours."""
-    values = move_columns(problem, evidence.columns[block], steps, scale)
-    rounding = values.rounding(problem, base)
-    noise = 2 * rounding / (values.ahead + values.behind)
-    numeric, bar = limit(values.central, noise)
-    finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
-    numeric = torch.where(finer_bar < bar, finer, numeric)
-    bar = torch.minimum(finer_bar, bar)
-    ahead = (values.plus - base.value) / values.ahead
-    behind = (base.value - values.minus) / values.behind
-    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
-    left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
-
-    yours = evidence.yours[block]
-    peak = _known(evidence.yours).amax(0)
-    around = evidence.rounding[block]
-    # Where f does not move at all, yours may be what two large terms leave.
-    flat = (values.plus == values.minus).all(0) & (values.ahead.amax(0) > 0)
-    width = values.ahead.amax(0)
-    left_over = (
-        problem.eps * largest(base.value) / width + math.sqrt(problem.eps) * peak
-    )
-    around = around + left_over.where(flat & (steps[0] >= WIDE), 0.0)
-
-    def slack(value: Tensor, bar: Tensor) -> Tensor:
-        size = torch.maximum(_known(yours), _known(value))
-        allowed: Tensor = BARS * bar + accepted.atol + accepted.rtol * size + around
-        return allowed
-
-    resolved = torch.isfinite(bar)
-    close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
-    size = torch.maximum(_known(yours), _known(numeric))
-    unavoidable = 3 * noise.amin(0) + (around - evidence.rounding[block])
-    unavoidable += 10 * evidence.rounding[block]
-    sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
-
-    has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
-    both_bars = left_bar + right_bar
-    steepest = torch.maximum(left.abs(), right.abs())
-    gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
-    kink = has_left & has_right & ((right - left).abs() > gap)
-    low, high = torch.minimum(left, right), torch.maximum(left, right)
-    between = (yours >= low - slack(low, both_bars)) & (
-        yours <= high + slack(high, both_bars)
-    )
-    edge = (has_left ^ has_right) & ~resolved
-    side = torch.where(has_right, right, left)
-    side_bar = torch.where(has_right, right_bar, left_bar)
-    on_edge = (yours - side).abs() <= slack(side, side_bar)
-
-    status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
-    status[close & sharp] = Status.AGREE
-    status[resolved & ~close] = Status.DISAGREE
-    status[edge & on_edge] = Status.KINK
-    status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
-    status[kink & between] = Status.KINK
-    status[kink & ~between] = Status.BAD_KINK
-    status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
-    return _Judged(
-        block,
-        status,
-        torch.where(resolved, numeric, side),
-        torch.where(resolved, bar, side_bar),
-        left.where(~edge, math.nan),
-        right,
-    )
+        evidence = self.evidence
+        before, last_bar = evidence.numeric[block], evidence.bar[block]
+        unresolved = evidence.status[block] == Status.UNRESOLVED
+        supported = (evidence.yours[block] - before).abs() <= BARS * last_bar
+        against = supported & (status >= Status.UNRESOLVED)
+        known = unresolved & (status < Status.UNRESOLVED)
+        apart = (numeric - before).abs() > 3 * (bar + last_bar)
+        contradicts = apart & (bar <= 0.3 * numeric.abs())
+        return (known | contradicts | ~(bar >= last_bar)) & ~against
 
 
 def _known(x: Tensor) -> Tensor:
@@ -384,7 +345,7 @@ def _known(x: Tensor) -> Tensor:
 
 
 def _bisect(
-    problem: Map, base: Base, accepted: Tolerance, generator: torch.Generator
+    problem: Map, base: Base, accepted: Settings, generator: torch.Generator
 ) -> list[int]:
     """Return some wrong elements of a large input, halving where they may be.
 
@@ -396,7 +357,7 @@ def _bisect(
     V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
     if base.checked is not None:
         V = V.where(base.checked, 0.0)
-    A = problem.pullback(base.graph, V)
+    A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]
 
     def suspicious(some: Tensor) -> bool:

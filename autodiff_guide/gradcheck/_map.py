@@ -70,7 +70,8 @@ class Map:
         # A module registers parameters, and nothing else.
         self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
-        self.widened = self.refused = self.needs_grad = False
+        self.widened = self.refused = False
+        self.needs_grad = self.works_plainly = self.random = self.sparse = False
         self.narrow: set[torch.dtype] = set()
         self._watch: InDouble | None = None
         self.eps = 0.0
@@ -79,61 +80,64 @@ class Map:
         self.output_shapes: list[tuple[int, ...]] = []
         self.evaluations = self.pullbacks = 0
         self._evaluate_first(inputs)
-        self.output_size = self.first.numel()
 
     # ------------------------------------------------------------ first evaluation
 
+    @torch.enable_grad()
     def _evaluate_first(self, inputs: Sequence[object]) -> None:
-        """Find out how `fn` can be evaluated: in double, without gradients, or not."""
+        """Find out whether `fn` can be computed in double, and keep its graph."""
         watch = InDouble()
         try:
-            self._place([watch.wide(_own(x)) for x in inputs])
+            self._place([watch.wide(x) for x in inputs])
             self._watch = watch
-            self._first_value()
+            self._keep_graph()
             self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
             if not watch.widened or self._same_in_own_precision(inputs):
                 self.widened |= watch.cloned
                 return
-            if not same(self.first, self.value([x.clone() for x in self.points])):
+            if not same(self.first, self.value(self.place(self.x.clone()))):
                 return  # no function of its inputs in any precision
         except Exception:  # a kernel of one precision only, an argument check
             pass
         self._watch, self.widened, self.refused = None, False, watch.widened
-        self._place([_own(x) for x in inputs])
+        self._place(inputs)
         for dtype in watch.seen:
             self.eps = max(self.eps, torch.finfo(dtype).eps)
-        self._first_value()
+        self._keep_graph()
 
-    def _place(self, inputs: list[object]) -> None:
-        """Take a point."""
-        self.inputs = inputs
+    def _place(self, inputs: Sequence[object]) -> None:
+        """Take a point: views of the inputs `wrt`, copies of what `fn` may change."""
+        self.inputs = [x if i in self.wrt else _own(x) for i, x in enumerate(inputs)]
         chosen = [x for x in (inputs[i] for i in self.wrt) if isinstance(x, Tensor)]
         self.is_complex = [x.is_complex() for x in chosen]
-        self.points = [_as_real(x).contiguous() for x in chosen]
+        self.points = [_as_real(x.detach()).contiguous() for x in chosen]
         self.sizes = [x.numel() for x in self.points]
         self.starts = list(accumulate(self.sizes, initial=0))
         self.n = self.starts[-1]
         self.device = self.points[0].device
         if self.device.type == "mps":  # has no float64
             self.device = torch.device("cpu")
-        flat = [self._flat(x) for x in self.points]
-        self.x = torch.cat(flat) if len(flat) > 1 else flat[0]
+        self.x = self.flattened(self.points)
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
         all_finite = math.isfinite(self.x.sum())
         self.movable = None if all_finite else torch.isfinite(self.x)
 
-    def _first_value(self) -> None:
-        """Evaluate f(x), with gradients if `fn` cannot do without."""
-        copies = [x.clone() for x in self.points]
-        self.needs_grad, self.output_shapes = False, []
+    def _keep_graph(self) -> None:
+        """Evaluate f(x) in grad mode, and note whether that changes the inputs."""
+        self.output_shapes = []
         try:
-            self.first = self.value(copies)
-        except (RuntimeError, UnusableOutputError):  # `fn` looks at requires_grad
-            self.needs_grad = True
-            self.first = self.value(self.points)
-        self.overwritten = not self.needs_grad and not all(
-            same(a, b) for a, b in zip(copies, self.points, strict=True)
-        )
+            leaves, outputs = self.base_graph = self.graph()
+            self.first = self.flattened(outputs).clone()
+        except RuntimeError:  # a leaf refuses what is done in place
+            leaves, self.base_graph = self.place(self.x.clone()), ([], [])
+            self.first = self.value(leaves)
+            if self._unchanged(leaves):
+                raise
+        self.overwritten = not self._unchanged(leaves)
+        self.output_size = self.first.numel()
+
+    def _unchanged(self, copies: Sequence[Tensor]) -> bool:
+        return all(same(a, b) for a, b in zip(copies, self.points, strict=True))
 
     def _same_in_own_precision(self, inputs: Sequence[object]) -> bool:
         """Return whether `fn` has the value in its own precision that it has in double.
@@ -142,32 +146,24 @@ class Map:
         by as much as it is. If it has that value to the last bit, at a point that lower
         precision does not hold, nothing has to be widened.
         """
-        if self.needs_grad or not self.narrow <= {torch.float32, torch.complex64}:
+        if not self.narrow <= {torch.float32, torch.complex64}:
             return True
-        nudge = 0.0 if self.narrow_inputs else NUDGE
-        points = self.place(self.x + nudge * self.x.abs())
-        arguments = [_own(x) for x in inputs]
-        if nudge:
-            for k, i in enumerate(self.wrt):
-                arguments[i] = self._argument(k, points[k])
+        arguments, doubled = [_own(x) for x in inputs], self.first
+        if not self.narrow_inputs:
+            point = self.x + NUDGE * self.x.abs()
+            doubled = self.flattened(self.outputs(*self._leaves(self.place(point))))
+            for k, real in enumerate(self._leaves(self.place(point.clone()))):
+                arguments[self.wrt[k]] = self._argument(k, real)
         try:
-            with torch.no_grad():
-                own = self.flattened(real_outputs(self.fn(*arguments)))
+            own = self.flattened(real_outputs(self.fn(*arguments)))
         except Exception:  # a kernel of double precision only
             return True
-        doubled = self.value(points)
         if own.shape != doubled.shape:
             return False
         if torch.equal(own, doubled) and not self.narrow_inputs:
             self.widened, self.narrow = False, set()
         apart = largest(own.where(torch.isfinite(own), doubled) - doubled)
         return apart <= ANOTHER_FUNCTION * largest(doubled)
-
-    def look_at_requires_grad(self, outputs: list[Tensor]) -> None:
-        """Evaluate with inputs that require gradients from now on, as here."""
-        self.needs_grad, self.first = True, self.flattened(outputs)
-        self.output_size = self.first.numel()
-        self.output_shapes = [tuple(y.shape) for y in outputs]
 
     # ------------------------------------------------------------- evaluation
 
@@ -188,6 +184,10 @@ class Map:
             return nn.Parameter(real, requires_grad=real.requires_grad)
         return real
 
+    def _leaves(self, reals: Sequence[Tensor]) -> list[Tensor]:
+        pairs = zip(reals, self.is_parameter, strict=True)
+        return [nn.Parameter(x) if p else x.detach().requires_grad_() for x, p in pairs]
+
     def outputs(self, *reals: Tensor) -> list[Tensor]:
         """Return the floating-point outputs of `fn`, each real."""
         arguments = list(self.inputs)
@@ -201,16 +201,15 @@ class Map:
         kept = real_outputs(result)
         if not self.output_shapes:
             self.output_shapes = [tuple(y.shape) for y in kept]
+            self.sparse = any(map(_is_sparse, _several(result)))
         return kept
 
     def value(self, reals: Sequence[Tensor]) -> Tensor:
         """Return f at one point, shape (m,), evaluated plainly."""
         self.evaluations += 1
-        if self.needs_grad:
-            with torch.enable_grad():
-                leaves = [x.detach().requires_grad_() for x in reals]
-                return self.flattened(self.outputs(*leaves))
-        with torch.no_grad():
+        with torch.set_grad_enabled(self.needs_grad):
+            if self.needs_grad:
+                reals = self._leaves(reals)
             return self.flattened(self.outputs(*reals))
 
     def plain_value(self, reals: Sequence[Tensor]) -> Tensor:
@@ -218,14 +217,20 @@ class Map:
         try:
             y = self.value(reals)
             if y.shape[0] == self.output_size:
+                self.works_plainly = True
                 return y
         except Exception:  # outside the domain: an argument check, a singular matrix
             pass
-        return self.x.new_full((self.output_size,), math.nan)
+        if self.works_plainly or self.needs_grad:
+            return self.x.new_full((self.output_size,), math.nan)
+        self.needs_grad = True  # does `fn` look at requires_grad?
+        y = self.plain_value(reals)
+        self.needs_grad = not bool(y.isnan().all())
+        return y
 
     def values(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         """Return f at B points, shape (B, m); only the tensor `moved` has rows."""
-        if self.vectorised and not self.needs_grad:
+        if self.vectorised:
             try:
                 return self._vmapped(batch, moved)
             except Exception:  # whatever vmap cannot do, a loop can
@@ -244,10 +249,12 @@ class Map:
             return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
 
         dims = tuple(0 if p == moved else None for p in range(len(batch)))
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.set_grad_enabled(self.needs_grad), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if self.needs_grad:
+                batch = self._leaves(batch)
             y = torch.func.vmap(joined, in_dims=dims)(*batch)
-        y = y.to(self.device)
+        y = y.detach().to(self.device)
         self.evaluations += len(y)
         if not self.verified:
             self._verify(y[-1], self._row(batch, moved, -1))
@@ -276,18 +283,23 @@ class Map:
         """Evaluate `fn` in grad mode; return the leaves and the outputs."""
         self.evaluations += 1
         copy = not_contiguous if strided else torch.clone
-        leaves = [
-            nn.Parameter(copy(x)) if is_parameter else copy(x).requires_grad_()
-            for x, is_parameter in zip(self.points, self.is_parameter, strict=True)
-        ]
+        leaves = self._leaves([copy(x) for x in self.points])
+        before = self._generator_state()
         with torch.enable_grad():
-            return leaves, self.outputs(*leaves)
+            outputs = self.outputs(*leaves)
+        self.random = not torch.equal(before, self._generator_state())
+        return leaves, outputs
+
+    def _generator_state(self) -> Tensor:
+        if self.device.type == "cuda":
+            return torch.cuda.get_rng_state(self.device)
+        return torch.get_rng_state()
 
     def pullback(
         self,
-        graph: Graph,
         cotangents: Tensor,
         *,
+        graph: Graph | None = None,
         strided: bool = False,
         only: int | None = None,
     ) -> Tensor:
@@ -296,17 +308,18 @@ class Map:
         The backward may be given tensors that are not contiguous, or nothing for all
         outputs but one.
         """
+        graph = graph or self.base_graph
         if self.batched_pullback and len(cotangents) > FEW:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    return self._pulled(graph, cotangents, True)
+                    return self._pulled(graph, cotangents, batched=True)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
         try:
             rows = [
-                self._pulled(graph, v[None], False, strided, only)
-                for v in cotangents.unbind()
+                self._pulled(graph, v, strided=strided, only=only)
+                for v in cotangents.split(1)
             ]
         except Exception as error:
             raise _backward_failed(error) from error
@@ -316,7 +329,8 @@ class Map:
         self,
         graph: Graph,
         cotangents: Tensor,
-        batched: bool,
+        *,
+        batched: bool = False,
         strided: bool = False,
         only: int | None = None,
     ) -> Tensor:
@@ -369,12 +383,11 @@ class Map:
         return _cut(flat, self.sizes)
 
     def place(self, flat: Tensor) -> list[Tensor]:
-        """Return a vector of n elements as new tensors, like the points."""
-        pieces = flat.split_with_sizes(self.sizes) if len(self.sizes) > 1 else (flat,)
-        return [
-            piece.reshape(x.shape).to(x, copy=True)
-            for piece, x in zip(pieces, self.points, strict=True)
-        ]
+        """Return a new vector of n elements as tensors like the points."""
+        if len(self.sizes) == 1:
+            return [flat.view(self.points[0].shape).to(self.points[0])]
+        pairs = zip(flat.split_with_sizes(self.sizes), self.points, strict=True)
+        return [piece.view(x.shape).to(x, copy=True) for piece, x in pairs]
 
     def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return the position in `wrt` and the index of flat element `element`."""
@@ -424,11 +437,7 @@ def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
 
 def unravel(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
     """Return the index of the `flat`-th element of a tensor of `shape`."""
-    index = []
-    for size in reversed(shape):
-        flat, here = divmod(flat, size)
-        index.append(here)
-    return tuple(reversed(index))
+    return tuple(map(int, torch.unravel_index(torch.tensor(flat), shape)))
 
 
 def _backward_failed(error: Exception) -> ConclusionError:
@@ -448,11 +457,18 @@ def _backward_failed(error: Exception) -> ConclusionError:
 
 def real_outputs(result: object) -> list[Tensor]:
     """Return the outputs that have derivatives, as real dense tensors."""
-    candidates = result if isinstance(result, tuple | list) else (result,)
-    kept = [y for y in candidates if isinstance(y, Tensor) and _has_derivative(y)]
+    kept = [y for y in _several(result) if isinstance(y, Tensor) and _has_derivative(y)]
     if not kept:
         raise UnusableOutputError(_explain_output(result))
     return [_as_real(_dense(y)) for y in kept]
+
+
+def _several(result: object) -> Sequence[object]:
+    return result if isinstance(result, tuple | list) else (result,)
+
+
+def _is_sparse(x: object) -> bool:
+    return isinstance(x, Tensor) and x.layout != torch.strided
 
 
 def _own(x: object) -> object:
@@ -477,12 +493,9 @@ def _as_real(x: Tensor) -> Tensor:
 
 
 def _explain_output(result: object) -> str:
+    got = type(result).__name__
     if isinstance(result, Tensor):
         got = f"a tensor of {result.dtype}"
-    elif isinstance(result, dict):
-        got = "a dict; return a tuple of its values"
     elif isinstance(result, tuple | list):
-        got = f"{type(result).__name__} of {[type(y).__name__ for y in result]}"
-    else:
-        got = type(result).__name__
+        got = f"{got} of {[type(y).__name__ for y in result]}"
     return f"fn: expected a floating-point tensor, or a tuple of them, back; got {got}"

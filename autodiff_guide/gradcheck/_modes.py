@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from autodiff_guide.gradcheck._check import Check, Settings
-from autodiff_guide.gradcheck._map import Function, Graph, Map
+from autodiff_guide.gradcheck._check import Check
+from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._screen import random_lengths
+from autodiff_guide.gradcheck._settings import Settings
 
 # Forward and backward mode may differ by this many roundings.
 ROUNDINGS = 1e3
@@ -29,37 +29,55 @@ MODES_DIFFER = (
 
 
 class GivenMap(Map):
-    """A map whose derivative ``jacobian(map)``, (m, n), is not that of a backward."""
+    """A map whose derivative at the point is given: `jacobian`, shape (m, n)."""
 
-    def __init__(
-        self,
-        fn: Function,
-        inputs: Sequence[object],
-        wrt: Sequence[int],
-        jacobian: Callable[[Map], Tensor],
-    ) -> None:
-        super().__init__(fn, inputs, wrt)
+    def __init__(self, problem: Map, jacobian: Tensor) -> None:
+        vars(self).update(vars(problem))  # what is known of it already
         self.jacobian = jacobian
-
-    def graph(self, *, strided: bool = False) -> Graph:
-        """Evaluate `fn`; no backward is needed."""
-        self.evaluations += 1
-        with torch.no_grad():
-            outputs = self.outputs(*[x.clone() for x in self.points])
-            return self.points, [y.clone().requires_grad_() for y in outputs]
+        outputs = [y.detach().clone() for y in problem.base_graph[1]]
+        self.base_graph = [], [y.requires_grad_() for y in outputs]
 
     def pullback(
-        self,
-        graph: Graph,
-        cotangents: Tensor,
-        *,
-        strided: bool = False,
-        only: int | None = None,
+        self, cotangents: Tensor, *, only: int | None = None, **_: object
     ) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n)."""
         if only:  # no output can be left out: all count as the first
             return self.x.new_zeros(len(cotangents), self.n)
-        return cotangents @ self.jacobian(self)
+        return cotangents @ self.jacobian
+
+    def summed(self, weights: Tensor) -> Map:
+        """Return the map to weighted sums of all outputs; `weights` is (L, m)."""
+        return GivenMap(super().summed(weights), weights @ self.jacobian)
+
+
+def with_gradient(
+    fn: Function, gradient: Function, inputs: Sequence[Any], wrt: Sequence[int]
+) -> Map:
+    """Return the map ``fn(*inputs).sum()`` whose derivative is `gradient`."""
+
+    def total(*point: Any) -> Tensor:
+        value = fn(*point)
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            got = getattr(value, "dtype", type(value).__name__)
+            raise TypeError(
+                f"fn: expected a real tensor, got {got}; a gradient by hand is that of "
+                "fn(*inputs).sum()"
+            )
+        return value.sum()
+
+    def gradients(*point: Any) -> list[Tensor]:
+        found = gradient(*point)
+        given = found if isinstance(found, tuple | list) else (found,)
+        shapes = [tuple(g.shape) if isinstance(g, Tensor) else type(g) for g in given]
+        expected = [tuple(point[i].shape) for i in wrt]
+        if shapes != expected:
+            raise ValueError(
+                f"gradient: expected tensors of shapes {expected}, got {shapes}; "
+                "return the gradient of fn(*inputs).sum() for each input"
+            )
+        return [g.to(point[i].dtype) for g, i in zip(given, wrt, strict=True)]
+
+    return GivenMap(Map(total, inputs, wrt), Map(gradients, inputs, wrt).first[None])
 
 
 # ---------------------------------------------------------------------- forward mode
@@ -76,21 +94,14 @@ def forward_slope(problem: Map, u: Tensor) -> Tensor:
         return problem.flattened(slopes)
 
 
-def _forward_jacobian(problem: Map) -> Tensor:
-    unit = torch.eye(problem.n, dtype=torch.float64, device=problem.device)
-    return torch.stack([forward_slope(problem, u) for u in unit.unbind()], 1)
-
-
 def check_forward(
-    fn: Function,
-    inputs: Sequence[object],
-    wrt: Sequence[int],
-    names: Sequence[str],
-    settings: Settings,
+    problem: Map, names: Sequence[str], settings: Settings
 ) -> GradientReport:
     """Compare forward mode with differences."""
-    problem = GivenMap(fn, inputs, wrt, cache(_forward_jacobian))
-    report = Check(problem, names, settings).run()
+    jacobian = problem.x.new_zeros(problem.output_size, problem.n)
+    for k, unit in enumerate(torch.eye(problem.n).to(problem.x)):
+        jacobian[:, k] = forward_slope(problem, unit)
+    report = Check(GivenMap(problem, jacobian), names, settings).run()
     return replace(report, sentence=f"in forward mode (jvp), {report.sentence}")
 
 
@@ -100,7 +111,7 @@ def modes_agree(problem: Map, settings: Settings) -> bool:
     U = random_lengths(settings.probes, problem.n, generator).to(problem.x)
     V = random_lengths(settings.probes, problem.output_size, generator).to(problem.x)
     slopes = torch.stack([forward_slope(problem, u) for u in U.unbind()])
-    pulled = problem.pullback(problem.graph(), V)
+    pulled = problem.pullback(V)
     size = V.abs() @ slopes.abs().T + pulled.abs() @ U.abs().T
     apart = (V @ slopes.T - pulled @ U.T).abs()
     return bool((apart <= ROUNDINGS * problem.eps * size).all())
@@ -116,11 +127,9 @@ def add_forward_mode(
     except Exception as error:  # no derivative in forward mode, or a wrong shape
         sentence = NO_FORWARD_MODE.format(type(error).__name__, error)
         return replace(report, verdict="error", kinds=("vacuous",), sentence=sentence)
-    report = check_forward(problem.fn, problem.inputs, problem.wrt, names, settings)
-    if not report:
-        return report
-    kinds = ("mismatch",)
-    return replace(report, verdict="fail", kinds=kinds, sentence=MODES_DIFFER)
+    found = check_forward(problem, names, settings)
+    differ = replace(found, verdict="fail", kinds=("mismatch",), sentence=MODES_DIFFER)
+    return differ if found else found
 
 
 # ---------------------------------------------------------------- second derivatives
@@ -130,12 +139,11 @@ def tracked(fn: Function, wrt: Sequence[int]) -> Function:
     """Return `fn`, evaluated on inputs that require a gradient, in no_grad too."""
 
     def evaluate(*inputs: Any) -> object:
-        if torch.is_grad_enabled():
-            return fn(*inputs)
         moved = list(inputs)
-        with torch.enable_grad():
+        if not torch.is_grad_enabled():
             for i in wrt:
                 moved[i] = inputs[i].detach().requires_grad_()
+        with torch.enable_grad():
             return fn(*moved)
 
     return evaluate
@@ -149,11 +157,9 @@ def differentiable(result: Any) -> tuple[Tensor, ...]:
 
 def cotangents_of(outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
     """Return a random tensor, between -1 and 1, for each output."""
-    generators = (torch.Generator(y.device).manual_seed(seed) for y in outputs)
-    return [
-        2 * torch.rand(y.shape, generator=g, dtype=y.dtype, device=y.device) - 1
-        for y, g in zip(outputs, generators, strict=True)
-    ]
+    generator = torch.Generator().manual_seed(seed)
+    random = [torch.rand(y.shape, generator=generator, dtype=y.dtype) for y in outputs]
+    return [2 * v.to(y.device) - 1 for v, y in zip(random, outputs, strict=True)]
 
 
 def gradient_of(fn: Function, wrt: Sequence[int], count: int) -> Function:
@@ -162,35 +168,27 @@ def gradient_of(fn: Function, wrt: Sequence[int], count: int) -> Function:
     def pulled_back(*arguments: Any) -> tuple[Tensor, ...]:
         inputs, cotangents = arguments[:count], arguments[count:]
         leaves = [inputs[i].requires_grad_() for i in wrt]
+        outputs = differentiable(fn(*inputs))
         return torch.autograd.grad(
-            differentiable(fn(*inputs)),
-            leaves,
-            cotangents,
-            create_graph=True,
-            allow_unused=True,
-            materialize_grads=True,
+            outputs, leaves, cotangents, create_graph=True, materialize_grads=True
         )
 
     return pulled_back
 
 
 def second_derivative(
-    fn: Function,
-    inputs: Sequence[Any],
-    wrt: Sequence[int],
-    names: Sequence[str],
-    seed: int,
-) -> tuple[Function, list[Any], list[int], list[str]]:
-    """Return what to check, where, by which inputs, and their names."""
+    fn: Function, inputs: Sequence[Any], chosen: dict[int, str], seed: int
+) -> tuple[Function, list[Any], dict[int, str]]:
+    """Return the map to Jᵀ v, its point, and its inputs: those chosen, and v."""
     point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
     with torch.no_grad():
-        outputs = differentiable(tracked(fn, wrt)(*point))
+        outputs = differentiable(tracked(fn, list(chosen))(*point))
     if not outputs:
         raise ValueError(
             "order: expected an output with a gradient, got none; order=1 tells why"
         )
     v = cotangents_of(outputs, seed)
-    more = ["grad_output", *(f"grad_output {k}" for k in range(1, len(v)))]
-    both = [*wrt, *range(len(point), len(point) + len(v))]
-    gradient = tracked(gradient_of(fn, wrt, len(point)), both)
-    return gradient, [*point, *v], both, [*names, *more]
+    names = ["grad_output", *(f"grad_output {k}" for k in range(1, len(v)))]
+    both = chosen | dict(enumerate(names, len(point)))
+    gradient = tracked(gradient_of(fn, list(chosen), len(point)), list(both))
+    return gradient, [*point, *v], both

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
-    POSITIONAL,
-    choose,
+    has_derivative,
     input_names,
+    require_function,
     run_check,
 )
 from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._settings import Settings
 
-DROPOUTS = (
-    nn.modules.dropout._DropoutNd,
-    nn.RReLU,
-    nn.RNNBase,
-    nn.MultiheadAttention,
+# Layers that are random in training mode, and those that take means of the batch.
+RANDOM = nn.modules.dropout._DropoutNd, nn.RReLU, nn.RNNBase, nn.MultiheadAttention
+NORMS = nn.modules.batchnorm._BatchNorm
+NO_DERIVATIVE = (
+    "{}: random in training mode, so no two evaluations agree and there is no "
+    "derivative to check; call module.eval(), or set p to 0"
 )
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+OF_THE_BATCH = (
+    "{}: batch-norm in training mode was checked with the statistics of this batch; "
+    "module.eval() checks the stored ones"
+)
 
 
 def check_module(
     module: nn.Module,
-    *inputs: object,
     loss: Function | None = None,
+    data: object = (),
+    *,
     wrt: str = "parameters",
     **options: Any,
 ) -> GradientReport:
@@ -44,17 +49,18 @@ def check_module(
     ----------
     module : torch.nn.Module
         What to check, in the mode it is in.
-    *inputs : Tensor or object
-        Arguments of the module.
     loss : callable, optional
-        ``loss(output)``, or ``loss(output, target)`` with the target as the last of
-        `inputs`. Without it, the module's output itself is differentiated.
+        ``loss(output, target)``. Without it, the module's output itself is
+        differentiated.
+    data : tuple or Tensor
+        With a loss ``(inputs, target)``, or ``(inputs,)`` for a ``loss(output)``;
+        without one, the inputs. They are a tensor, or a tuple of the arguments of the
+        module.
     wrt : {"parameters", "inputs", "both"}
         What to differentiate by. Parameters that do not require a gradient are
         left out.
     **options
-        `probes`, `seed`, `full`, `strict`, `rtol`, `atol`, `order`, `forward`, as in
-        `check_gradient`.
+        As in `check_gradient`.
 
     Returns
     -------
@@ -64,7 +70,8 @@ def check_module(
     Raises
     ------
     TypeError
-        If `module` is not a ``torch.nn.Module``.
+        If `module` is not a ``torch.nn.Module``, `loss` is not callable, `data` is no
+        tuple where there is a loss, or an option has another name.
     ValueError
         If `wrt` is unknown, or there is nothing to differentiate by, or one
         of `options` is out of range.
@@ -72,85 +79,70 @@ def check_module(
     Examples
     --------
     >>> import torch
-    >>> module = torch.nn.Linear(3, 2)
-    >>> report = check_module(module, torch.rand(4, 3), loss=lambda y: y.square().sum())
+    >>> module, x = torch.nn.Linear(3, 2), torch.rand(4, 3)
+    >>> report = check_module(module, torch.nn.MSELoss(), (x, torch.rand(4, 2)))
     >>> report.verdict, [row.name for row in report.inputs]
     ('pass', ['weight', 'bias'])
+    >>> check_module(module, data=x, wrt="inputs").verdict
+    'pass'
     """
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module: expected a torch.nn.Module, got {type(module).__name__}; for a "
             "function use check_gradient"
         )
-    if wrt not in ("parameters", "inputs", "both"):
-        raise ValueError(f'wrt: expected "parameters", "inputs" or "both", got {wrt!r}')
+    inputs, targets = data, []
+    if loss is not None:
+        require_function("loss", loss, "loss(output, target), or data=inputs alone")
+        if not isinstance(data, tuple | list) or not data:
+            raise TypeError(
+                f"data: expected (inputs, target), got {type(data).__name__}; for a "
+                "loss without a target (inputs,)"
+            )
+        inputs, *targets = data
     twin = copy.deepcopy(module)
     buffers = dict(twin.named_buffers())
     parameters = {k: p for k, p in twin.named_parameters() if p.requires_grad}
-    names = list(parameters)
-    targets = int(loss is not None and _required_arguments(loss) > 1)
+    arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+    first, last = len(parameters), len(parameters) + len(arguments)
 
     def run(*values: Any) -> object:
         state = {k: b.clone() for k, b in buffers.items()}
-        state |= dict(zip(names, values, strict=False))
-        features = values[len(names) : len(values) - targets]
-        output = functional_call(twin, state, features)
-        if loss is None:
-            return output
-        return loss(output, *values[len(values) - targets :])
+        state |= dict(zip(parameters, values, strict=False))
+        output = functional_call(twin, state, values[first:last])
+        return output if loss is None else loss(output, *values[last:])
 
-    point = [*parameters.values(), *inputs]
-    movable = [
-        k
-        for k, x in enumerate(point[: len(point) - targets])
-        if isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
-    ]
-    chosen = {
-        "parameters": [k for k in movable if k < len(names)],
-        "inputs": [k for k in movable if k >= len(names)],
-        "both": movable,
-    }[wrt]
-    if not chosen:
+    point = [*parameters.values(), *arguments, *targets]
+    names = list(parameters)
+    for k, name in enumerate(input_names(module, len(arguments))):
+        names.append(f"input {k}" if name in parameters else name)
+    ranges = {"parameters": (0, first), "inputs": (first, last), "both": (0, last)}
+    if wrt not in ranges:
+        raise ValueError(f"wrt: expected one of {', '.join(ranges)}, got {wrt!r}")
+    able = [k for k in range(*ranges[wrt]) if has_derivative(point[k])]
+    if not able:
         raise ValueError(
             f"wrt: the module has no {wrt} to differentiate by; parameters must "
             "require a gradient, inputs must be floating-point tensors"
         )
-    labels = list(names)
-    for k, name in enumerate(input_names(module, len(inputs))):
-        labels.append(f"input {k}" if name in names else name)
-    choice = choose(**options)
-    report = run_check(run, point, chosen, [labels[i] for i in chosen], choice)
+    chosen = {k: names[k] for k in able}
+    report = run_check(run, point, chosen, Settings.of(options))
     return _name_layers(report, module)
-
-
-def _required_arguments(loss: Function) -> int:
-    """Return how many positional arguments a loss needs."""
-    target = loss.forward if isinstance(loss, nn.Module) else loss
-    parameters = inspect.signature(target).parameters.values()
-    return sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters)
 
 
 def _name_layers(report: GradientReport, module: nn.Module) -> GradientReport:
     """Add to a report which layers are random, or use the statistics of the batch."""
     training = {k or "the module": x for k, x in module.named_modules() if x.training}
     random = ", ".join(name for name, layer in training.items() if _is_random(layer))
-    norms = ", ".join(k for k, x in training.items() if isinstance(x, BATCH_NORMS))
     if "nondeterministic" in report.kinds and random:
-        report = replace(
-            report,
-            sentence=f"{random}: random in training mode, so no two evaluations agree "
-            "and there is no derivative to check; call module.eval(), or set p to 0",
-        )
+        report = replace(report, sentence=NO_DERIVATIVE.format(random))
+    norms = ", ".join(k for k, layer in training.items() if isinstance(layer, NORMS))
     if norms:
-        remark = (
-            f"{norms}: batch-norm in training mode was checked with the statistics of "
-            "this batch; module.eval() checks the stored ones"
-        )
-        report = replace(report, remarks=(*report.remarks, remark))
+        remarks = (*report.remarks, OF_THE_BATCH.format(norms))
+        report = replace(report, remarks=remarks)
     return report
 
 
 def _is_random(layer: nn.Module) -> bool:
-    """Return whether a layer in training mode is random."""
     share = getattr(layer, "p", getattr(layer, "dropout", 1.0))
-    return isinstance(layer, DROPOUTS) and share > 0
+    return isinstance(layer, RANDOM) and share > 0

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+import torch
 from torch import Tensor
 
 from autodiff_guide._printed import Table
+from autodiff_guide.gradcheck._block import judged, sides_of
+from autodiff_guide.gradcheck._columns import Evidence, Status
+from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._screen import Screen
+from autodiff_guide.gradcheck._settings import Settings
 
 # Columns of text.
 WIDTH = 88
+# A difference of this many error bars is enough to be wrong.
+ENOUGH = 5
+# What is said of an input that is not wrong, by its worst element.
+FOUND = ("agree", "kink", "low-precision")
 
 
 @dataclass(frozen=True)
@@ -153,25 +165,21 @@ class GradientReport:
         return "\n".join([str(self._table(head)), *notes])
 
     def _repr_html_(self) -> str:
+        table = self._table("What was checked")._repr_html_()
         notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes())
-        return (
-            f"<p>{escape(self._headline())}</p>"
-            f"{self._table('What was checked')._repr_html_()}<ul>{notes}</ul>"
-        )
+        return f"<p>{escape(self._headline())}</p>{table}<ul>{notes}</ul>"
 
     def _headline(self) -> str:
         return f"{self.verdict.upper()} ({', '.join(self.kinds)}): {self.sentence}"
 
     def _table(self, caption: str) -> Table:
-        headers = ["input", "shape", "dtype", "found"]
-        rows = [
-            [row.name, str(row.shape), row.dtype, ", ".join(row.kinds)]
-            for row in self.inputs
-        ]
-        if any(row.error == row.error for row in self.inputs):
-            headers.append("relative error")
-            for cells, row in zip(rows, self.inputs, strict=True):
-                cells.append(f"{row.error:.1e}" if row.error == row.error else "")
+        measured = any(not math.isnan(row.error) for row in self.inputs)
+        headers = ["input", "shape", "dtype", "found", "relative error"][: 4 + measured]
+        rows = []
+        for row in self.inputs:
+            error = "" if math.isnan(row.error) else f"{row.error:.1e}"
+            cells = [row.name, str(row.shape), row.dtype, ", ".join(row.kinds), error]
+            rows.append(cells[: len(headers)])
         return Table(caption, rows, headers)
 
     def _notes(self) -> list[str]:
@@ -179,16 +187,109 @@ class GradientReport:
         notes += self.remarks
         if self.autograd:
             notes.append(f"autograd: {self.autograd.verdict}, {self.autograd.sentence}")
-        seen = ""
-        if self.resolution == self.resolution:
-            seen = f"would have seen an error of {self.resolution:.1e} of the slope; "
-        notes.append(
-            f"{seen}{_count(self.probes, 'probe')}, seed {self.seed}, "
-            f"{_count(self.evaluations, 'evaluation')}, "
-            f"{_count(self.pullbacks, 'vector-Jacobian product')}"
-        )
+        seen = f"would have seen an error of {self.resolution:.1e} of the slope; "
+        evaluations = _count(self.evaluations, "evaluation")
+        pullbacks = _count(self.pullbacks, "vector-Jacobian product")
+        cost = f"{_count(self.probes, 'probe')}, seed {self.seed}, {evaluations}"
+        notes.append(f"{seen * (self.resolution >= 0)}{cost}, {pullbacks}")
         return notes
 
 
 def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def resolution(seen: Screen | None, accepted: Settings) -> float:
+    """Return the relative error from which on a typical slope counts as wrong."""
+    if seen is None:
+        return math.nan
+    size = seen.numeric.abs()
+    share = ((seen.bar + accepted.atol) / size)[size > seen.bar]
+    return max(accepted.rtol, float(share.median())) if len(share) else math.nan
+
+
+def largest_accepted(evidence: Evidence) -> float:
+    """Return the largest relative difference that only a tolerance accepted."""
+    numeric, slack, _ = judged(evidence)
+    apart = (evidence.yours - numeric).abs()
+    share = apart / torch.maximum(evidence.yours.abs(), numeric.abs())
+    beyond = (apart > slack) & (evidence.status == Status.AGREE)
+    return float(share.where(beyond, 0.0).max())
+
+
+def compare_probes(seen: Screen) -> Comparison:
+    """Return every probe, as a pair."""
+    yours, numeric, bar = (x.flatten() for x in (seen.yours, seen.numeric, seen.bar))
+    return Comparison("probe", yours.cpu(), numeric.cpu(), bar.cpu(), where={})
+
+
+def compare_elements(
+    user: Map, compared: Map, evidence: Evidence, names: Sequence[str]
+) -> tuple[Comparison, Worst | None]:
+    """Return, for each input element, the output where it is off most; and the worst.
+
+    Where several slopes are right, and yours is one, the bar reaches to it.
+    """
+    _, slack, wrong = judged(evidence)
+    apart = (evidence.yours - evidence.numeric).abs()
+    bars = (ENOUGH * apart / (slack + 1e-300)).nan_to_num(math.inf)
+    single = wrong | torch.isfinite(slack)
+    off, at = bars.where(wrong, bars.clamp(max=1)).where(single, -1.0).max(1)
+    reach = evidence.bar.where(single, apart.maximum(evidence.bar))
+    compared_at = (evidence.yours, evidence.numeric, reach)
+    yours, numeric, bar = (x.gather(1, at[:, None])[:, 0].cpu() for x in compared_at)
+    planes = torch.full((user.n,), math.nan, dtype=torch.float64)
+    planes[evidence.columns.cpu()] = off.clamp_min(0).cpu()
+    cut = zip(names, planes.split(user.sizes), user.points, strict=True)
+    where = {name: plane.view(x.shape) for name, plane, x in cut}
+    comparison = Comparison("element", yours, numeric, bar, where)
+    c = int(off.argmax())
+    if off[c] < 0:
+        return comparison, None
+    k, index = user.locate(int(evidence.columns[c]))
+    output = user.locate_output(int(at[c]))[1] if compared is user else ()
+    numbers = (float(x[c]) for x in (yours, numeric, bar))
+    return comparison, Worst(names[k], index, output, *numbers)
+
+
+def input_rows(
+    problem: Map,
+    names: Sequence[str],
+    kinds: tuple[str, ...],
+    seen: Screen | None,
+    evidence: Evidence | None,
+) -> tuple[InputRow, ...]:
+    """Return one row for each input."""
+    silent = seen.silent if seen and (evidence or not seen.vacuous) else ()
+    rest = tuple(kind for kind in kinds if kind != "no-dependence" and not evidence)
+    columns = problem.x[:0] if evidence is None else evidence.columns
+    whole = () if evidence is None else judged(evidence)
+    rows = []
+    for k, point in enumerate(problem.points):
+        error, found = math.nan, ("no-dependence",) if k in silent else rest
+        at = columns - problem.starts[k]
+        mine = (at >= 0) & (at < problem.sizes[k])
+        if evidence is not None and mine.any():
+            numeric, slack, wrong = (x[mine] for x in whole)
+            apart = (evidence.yours[mine] - numeric).abs().nan_to_num(math.inf)
+            off = apart.where(wrong | torch.isfinite(slack), 0.0).max()
+            error = float((off / numeric.abs().max()).nan_to_num(0.0, math.inf))
+            if wrong.any():
+                found = kinds
+            elif k not in silent:
+                found = (FOUND[int(evidence.status[mine].max())],)
+        shape = tuple(point.shape[: point.dim() - problem.is_complex[k]])
+        rows.append(InputRow(names[k], shape, problem.dtypes[k], found, error))
+    return tuple(rows)
+
+
+def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
+    """Return the sentence on kinks where yours lies between the slopes."""
+    kinks = evidence.count(Status.KINK)
+    if evidence.kink is None:
+        return f"{kinks} elements have one slope only, on the edge of the domain"
+    k, index = problem.locate(int(evidence.columns[evidence.kink[0]]))
+    at = f"{names[k]}{list(index)} sits on a kink"
+    if kinks > 1:
+        at = f"{kinks} elements sit on a kink, such as {names[k]}{list(index)}"
+    return f"{at}: {sides_of(evidence, evidence.kink)}, which is allowed"

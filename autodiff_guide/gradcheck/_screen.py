@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import SPAN, Base, Tolerance, repeat_pullback
+from autodiff_guide.gradcheck._base import SPAN, Base, repeat_pullback
 from autodiff_guide.gradcheck._differences import (
     exact_moves,
     first_step,
@@ -27,6 +27,7 @@ from autodiff_guide.gradcheck._differences import (
     moved,
 )
 from autodiff_guide.gradcheck._map import Map
+from autodiff_guide.gradcheck._settings import Settings
 
 # Random cotangents: their lengths are random, so that one more adds little.
 COTANGENTS = 2
@@ -36,6 +37,8 @@ BARS = 6
 MARGIN = 4
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
+# A bend that changes by less than this share from one step to the next is no kink.
+STEADY = 0.01
 # Where a function refuses the first steps, they are made shorter by this factor.
 SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
@@ -81,19 +84,16 @@ class Screen:
 
 
 def screen(
-    problem: Map,
-    base: Base,
-    probes: int,
-    accepted: Tolerance,
-    generator: torch.Generator,
+    problem: Map, base: Base, settings: Settings, generator: torch.Generator
 ) -> Screen:
-    """Compare `probes` directions with random cotangents.
+    """Compare random directions with random cotangents.
 
     The first takes a third point, which tells how the slope depends on the step. The
     last is levelled: elements with a small slope move further.
     """
-    U = random_lengths(probes if problem.n > 1 else 1, problem.n, generator)
-    U = U.to(problem.device)
+    rtol, atol = settings.rtol, settings.atol
+    probes = settings.probes if problem.n > 1 else 1
+    U = random_lengths(probes, problem.n, generator).to(problem.device)
     for shorter in (1.0, SHORTER):
         h = shorter * first_step(problem.eps)
         moves = exact_moves(problem, h * base.scale * U[:1])
@@ -103,8 +103,9 @@ def screen(
             break
     D = moves / h
     bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
+    unsteady = (next_bend - bend).abs()
     # A central difference is off by the third derivative times its step squared / 6.
-    truncation = (next_bend - bend).abs() / (6 * h)
+    truncation = unsteady / (6 * h)
     rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
     errors = truncation + rounding
     checked = base.checked
@@ -113,10 +114,10 @@ def screen(
         checked = finite if checked is None else finite & checked
 
     error, steepest = errors.amax(0), slopes.abs().amax(0)
-    V = _cotangents(error + 1e-12 * steepest, probes, generator)
+    V = _cotangents(error + 1e-12 * steepest, settings.probes, generator)
     if checked is not None:
         V, error = V.where(checked, 0.0), error.where(checked, 0.0)
-    A = problem.pullback(base.graph, V)
+    A = problem.pullback(V)
     repeat_pullback(problem, base, V, A)
     result = Screen(A, A, A, V, A)
     # At a kink the bend is there, and not one step further on.
@@ -130,7 +131,7 @@ def screen(
     terms = V.abs() @ base.value.abs().nan_to_num(0, 0, 0)
     terms = torch.maximum(terms, A.abs() @ D[0].abs())
     floor = 2 * problem.eps / h * terms[:, None]
-    if len(U) > 1:
+    if probes > 1:
         U[-1] *= _levels(base, A, STANDS_OUT * floor.amax())
         moves = exact_moves(problem, h * base.scale * U[1:])
         plus, minus = moved(problem, moves, -moves)
@@ -144,17 +145,23 @@ def screen(
         slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
     result.numeric, result.yours = V @ slopes.T, A @ D.T
     result.bar = BARS * (V.square() @ errors.square().T).sqrt() + floor
-    if accepted.atol:
-        result.bar += accepted.atol * torch.outer(_least(V), _least(D))
+    enough = max(RESOLVED, rtol) * steepest
+    if atol:
+        result.bar += atol * torch.outer(_least(V), _least(D))
+        enough += atol * _least(D).amin()
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
     result.resolution = float((error / steepest).nan_to_num(0, 0, 0).amax())
-    enough = max(RESOLVED, accepted.rtol) * steepest + accepted.atol * _least(D).amin()
-    zero = [bool(V.any()) and not bool(a.any()) for a in problem.pieces(A)]
+    zero = [not bool(a.any()) and bool(V.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    tells = (steepest > 0) | (truncation > rounding).any(0)
-    unresolved = newly_bad or bool(((error > enough) & tells).any())
+    coarse = error > enough
+    if bool(coarse.any()):
+        coarse &= (steepest > 0) | (truncation > rounding).any(0)
+        # At an extremum the slope is as small as its error, and the bend is steady.
+        extremum = (unsteady < STEADY * bent).all(0) & (steepest < BARS * error)
+        coarse &= ~extremum
+    unresolved = newly_bad or bool(coarse.any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
         again = U if unresolved else U[suspects.any(0)]

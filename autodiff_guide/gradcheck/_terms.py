@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._block import Block, Finding
+from autodiff_guide.gradcheck._block import Block, Findings
 
 # What derivatives are made of; @ stands for the name of an input, or for f(x).
 FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -50,38 +50,42 @@ MOST = 0.5
 STANDS_OUT = 100
 
 
-def chain(block: Block) -> Finding | None:
-    """Return whether a known factor or term is missing, or there too often."""
+def chain(block: Block) -> Findings:
+    """Yield which known factor or term is missing, or there too often."""
     live = block.live
     wrong = block.wrong.any(0) & live
-    if int(live.sum()) < FEW or float(wrong.sum()) < MOST * float(live.sum()):
+    if live.sum() < FEW or wrong.sum() < MOST * live.sum():
+        return
+    found = [t[:, live] for t in (block.numeric, block.yours, block.slack)]
+    text = _factor(block, *found)
+    if text is None and (block.moves | block.grows).sum(0).amax() <= 1:
+        text = _term(block, *(t.sum(0) for t in found))
+    if text:
+        yield ("chain",), f" {text}, element by element"
+
+
+def _factor(block: Block, numeric: Tensor, yours: Tensor, slack: Tensor) -> str | None:
+    """Return by what function columns of yours differ from the numeric ones."""
+    clearest = (numeric.abs() / (slack + 1e-300)).argmax(0, keepdim=True)
+    n, a, known = (t.gather(0, clearest)[0] for t in (numeric, yours, slack))
+    if ((yours - a / n * numeric).abs() > slack * (1 + (a / n).abs())).any():
         return None
-    numeric, yours, slack = (
-        t[:, live] for t in (block.numeric, block.yours, block.slack)
-    )
-    best = (numeric.abs() / (slack + 1e-300)).argmax(0, keepdim=True)
-    n, a, known = (t.gather(0, best)[0] for t in (numeric, yours, slack))
-    if bool(((yours - a / n * numeric).abs() <= slack * (1 + (a / n).abs())).all()):
-        lacks, has = _fit(block, n, a, known), _fit(block, a, n, known)
-        if lacks and has:
-            text = f" lacks the factor {lacks}, element by element"
-            if "/" in lacks and "/" not in has:
-                text = f" has the factor {has} too many, element by element"
-            return ("chain",), text
-    if int((block.moves | block.given).sum(0).amax()) > 1:
+    lacks, has = _fit(block, n, a, known), _fit(block, a, n, known)
+    if not (lacks and has):
         return None
-    numeric, yours, slack = (t.sum(0) for t in (numeric, yours, slack))
+    inverse = "/" in lacks and "/" not in has
+    return f"has the factor {has} too many" if inverse else f"lacks the factor {lacks}"
+
+
+def _term(block: Block, numeric: Tensor, yours: Tensor, slack: Tensor) -> str | None:
+    """Return what function of x yours is, and should be, or which one it misses."""
     one = torch.ones_like(slack)
     right, mine = _fit(block, numeric, one, slack), _fit(block, yours, one, slack)
     if mine and right:
-        text = f" is {mine}, and should be {right}, element by element"
-        return ("chain",), text
-    missing = _fit(block, numeric - yours, one, slack)
-    if missing:
-        return ("chain",), f" misses the term {missing}, element by element"
-    if mine:
-        return ("chain",), f" is {mine}, element by element, and should not be"
-    return None
+        return f"is {mine}, and should be {right}"
+    if missing := _fit(block, numeric - yours, one, slack):
+        return f"misses the term {missing}"
+    return f"is {mine}, and should not be" if mine else None
 
 
 def _fit(block: Block, values: Tensor, of: Tensor, slack: Tensor) -> str | None:
@@ -104,8 +108,9 @@ def _fit(block: Block, values: Tensor, of: Tensor, slack: Tensor) -> str | None:
 
 def _candidates(block: Block) -> Iterator[tuple[list[str], Tensor]]:
     """Yield names and values of functions of the live elements, and of inverses."""
-    x = block.values[block.name][block.live]
-    for variable, values in block.values.items():
+    known = block.values()
+    x = known[block.name][block.live]
+    for variable, values in known.items():
         for inner, function in FUNCTIONS.items():
             g = function(values[block.live])
             forms = [form.replace("@", inner).replace("@", variable) for form in FORMS]

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.overrides import is_tensor_like
 
-from autodiff_guide.gradcheck._api import PROBES, undisturbed
-from autodiff_guide.gradcheck._base import Tolerance
-from autodiff_guide.gradcheck._check import Check, Settings
+from autodiff_guide.gradcheck._api import undisturbed
+from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
 from autodiff_guide.gradcheck._modes import (
     check_forward,
@@ -24,6 +23,7 @@ from autodiff_guide.gradcheck._modes import (
     tracked,
 )
 from autodiff_guide.gradcheck._report import GradientReport
+from autodiff_guide.gradcheck._settings import Settings
 
 # The module, which the function of its name hides.
 TORCHS: Any = import_module("torch.autograd.gradcheck")
@@ -33,6 +33,10 @@ NOT_DETERMINISTIC = {"nondeterministic", "backward-nondeterministic"}
 NOT_JUDGED = ("inconclusive", "error")
 # Kinds of inputs that may have been read from elsewhere.
 NOTHING_SEEN = {"no-dependence", "vacuous"}
+UNDEFINED = (
+    "the backward does not handle outputs without a gradient (None for grad_output): "
+    "it must count as zeros; check_undefined_grad=False leaves this out"
+)
 
 
 class _UndecidedError(Exception):
@@ -140,28 +144,31 @@ def gradcheck(
     known &= check_forward_ad >= check_batched_forward_grad
     if not (known and wrt and all(_is_plain(given[i]) for i in wrt)):
         return bool(torchs_gradcheck(func, inputs, **asked))
-    settings = Settings(PROBES, 0, False, False, Tolerance(rtol, atol))
+    settings = Settings(rtol=rtol, atol=atol)
     names = [f"input {i}" for i in wrt]
-    fn = tracked(func, wrt)
     by_forward = check_forward_ad
     try:
         with undisturbed(given), torch.enable_grad():
             if check_backward_ad:
-                problem = Map(fn, given, wrt)
+                problem = Map(func, given, wrt)
+                problem.needs_grad = True  # as torch evaluates it
                 report = Check(problem, names, settings).run()
                 _require(report, nondet_tol)
-                outputs = differentiable(func(*given))
-                TORCHS._check_outputs(outputs)
+                if problem.sparse:
+                    raise _UndecidedError("an output is sparse")
                 if not NOTHING_SEEN.isdisjoint(report.kinds):
+                    outputs = differentiable(func(*given))
                     _require_arrival(outputs, [given[i] for i in wrt])
+                leaves, found = problem.base_graph
+                outputs = differentiable(found)
                 if check_batched_grad:
                     for k, y in enumerate(outputs):
-                        TORCHS._test_batched_grad(given, y, k)
+                        TORCHS._test_batched_grad(tuple(leaves), y, k)
                 if check_undefined_grad:
-                    TORCHS._test_undefined_backward_mode(func, outputs, given)
+                    _check_undefined(leaves, outputs)
                 by_forward = by_forward and not modes_agree(problem, settings)
             if by_forward:
-                report = check_forward(fn, given, wrt, names, settings)
+                report = check_forward(Map(func, given, wrt), names, settings)
                 _require(report, nondet_tol)
             if check_forward_ad and check_undefined_grad:
                 _check_missing_tangents(func, given)
@@ -265,7 +272,10 @@ def gradgradcheck(
             del asked["gen_non_contig_grad_outputs"]
             asked["check_forward_ad"] = asked.pop("check_fwd_over_rev")
             asked["check_backward_ad"] = asked.pop("check_rev_over_rev")
-            return gradcheck(gradient_of(func, wrt, len(given)), given + v, **asked)
+            count = len(given)
+            both = [*wrt, *range(count, count + len(v))]
+            gradient = tracked(gradient_of(func, wrt, count), both)
+            return gradcheck(gradient, given + v, **asked)
     return bool(torchs_gradgradcheck(func, inputs, grad_outputs, **asked))
 
 
@@ -276,6 +286,24 @@ def _require(report: GradientReport, nondet_tol: float) -> None:
         raise _UndecidedError(str(report))
     if not report:
         raise GradcheckError(str(report))
+
+
+def _check_undefined(leaves: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """Require that outputs without a gradient count as ones whose gradient is zero.
+
+    That some have none is a part of `Check`; here all have none.
+    """
+    undefined: Any = torch._C._functions.UndefinedGrad()
+    bare = [undefined(y) for y in outputs]
+    zeros = [torch.zeros_like(y) for y in outputs]
+    try:
+        found = torch.autograd.grad(
+            bare, leaves, zeros, retain_graph=True, allow_unused=True
+        )
+    except RuntimeError as error:
+        raise GradcheckError(UNDEFINED) from error
+    if any(g is not None and bool(g.any()) for g in found):
+        raise GradcheckError(UNDEFINED)
 
 
 def _check_missing_tangents(func: Callable[..., Any], given: Sequence[Any]) -> None:

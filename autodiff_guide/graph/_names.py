@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from types import FrameType
 from typing import Any
 
@@ -27,19 +28,10 @@ def name_surroundings(recorder: Recorder, fn: Callable[..., Any]) -> None:
 
 
 def name_inputs(
-    recorder: Recorder,
-    fn: Callable[..., Any],
-    inputs: Sequence[Any],
-    names: Sequence[str] | None,
+    recorder: Recorder, fn: Callable[..., Any], inputs: Sequence[Any]
 ) -> None:
-    """Name the inputs as the parameters of `fn`, or as it is said."""
-    if names is None:
-        names = _parameter_names(fn, len(inputs))
-    elif len(names) != len(inputs):
-        raise ValueError(
-            f"names: expected {len(inputs)}, one for each input, got {len(names)}"
-        )
-    for name, value in zip(names, inputs, strict=True):
+    """Name the inputs as the parameters of `fn`; they are the graph's first nodes."""
+    for name, value in zip(_parameter_names(fn), inputs, strict=False):
         if isinstance(value, Tensor):
             recorder.leaves[id(value)] = Leaf(value, name, "input")
             recorder.step_of(value)
@@ -80,10 +72,10 @@ def _surroundings(fn: Callable[..., Any]) -> dict[str, object]:
     return {**outside.globals, **outside.nonlocals}
 
 
-def _parameter_names(fn: Callable[..., Any], count: int) -> list[str]:
+def _parameter_names(fn: Callable[..., Any]) -> Iterator[str]:
     try:
         parameters = list(inspect.signature(_function(fn)).parameters.values())
     except ValueError:  # a builtin without a signature
         parameters = []
-    plain = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
-    return [*plain, *(f"x{at + 1}" for at in range(count))][:count]
+    yield from (p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD)
+    yield from (f"x{place}" for place in count(1))

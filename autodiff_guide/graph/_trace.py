@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,9 +18,7 @@ from autodiff_guide.graph._node import Node
 from autodiff_guide.graph._recorder import Recorder, Step, edges_behind, tensors_in
 
 
-def trace(
-    fn: Callable[..., Tensor], *inputs: Any, names: Sequence[str] | None = None
-) -> Graph:
+def trace(fn: Callable[..., Tensor], *inputs: Any) -> Graph:
     r"""Run `fn` once and return the graph of what it did, with values and gradients.
 
     The gradient at each node is that of the output with respect to it; of an output
@@ -35,14 +33,13 @@ def trace(
         What to run, ``fn(*inputs)``; it returns one tensor.
     *inputs : object
         Its arguments.
-    names : sequence of str or None
-        A name for each input; None takes those of the parameters of `fn`.
 
     Returns
     -------
     Graph
-        Intermediate results carry the name of the local variable of `fn` that holds
-        them at its end; parameters of a module, their name in it.
+        Inputs carry the names of the parameters of `fn`, intermediate results that of
+        the local variable that holds them at its end, parameters of a module their
+        name in it.
 
     Raises
     ------
@@ -50,7 +47,7 @@ def trace(
         If `fn` does not return a tensor.
     ValueError
         If the output has no history, or gradients are switched off; the message says
-        why. If there are more or fewer `names` than inputs.
+        why.
 
     Examples
     --------
@@ -72,7 +69,7 @@ def trace(
     recorder = Recorder()
     name_surroundings(recorder, fn)
     inputs = _requiring_grad(recorder, inputs)
-    name_inputs(recorder, fn, inputs, names)
+    name_inputs(recorder, fn, inputs)
     with locals_seen(recorder, fn), recorder:
         output = fn(*inputs)
     if not isinstance(output, Tensor):

@@ -34,7 +34,7 @@ ENTRIES = (
         gradient_formula=r"2 (x - y)",
         function=functional.mse_loss,
         by_hand=by_hand.mse,
-        source="gauss1809",
+        source="legendre1805",
         line=_RESIDUAL,
     ),
     Loss(
@@ -177,7 +177,7 @@ ENTRIES = (
         function=functional.hinge_embedding_loss,
         by_hand=by_hand.hinge_embedding,
         operands={"output": kinds.REAL, "target": kinds.SIGN},
-        source="hadsell2006",
+        source="mobahi2009",
         line=Line("output, target −1", -1.0, 3.0, (0.0, -1.0)),
     ),
     Loss(
@@ -233,7 +233,7 @@ ENTRIES = (
         by_hand=by_hand.triplet_margin,
         count=by_hand.number_of_rows,
         operands={"anchor": kinds.REAL, "positive": kinds.REAL, "negative": kinds.REAL},
-        source="schroff2015",
+        source="balntas2016",
         line=Line("positive (anchor 0, negative 2)", -3.0, 3.0, *_APPROACHING),
     ),
 )

@@ -9,7 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from autodiff_guide._printed import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide._validate import require_tensor
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Pitfall, read
 from autodiff_guide.pitfalls._explain import explain
@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Printed):
     """What :func:`autodiff_guide.diagnose` found; empty if all is in order."""
 
     findings: tuple[Finding, ...]
@@ -71,12 +71,6 @@ class Diagnosis:
             ]
         plural = "" if self.parameters == 1 else "s"
         return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
 
 def diagnose(

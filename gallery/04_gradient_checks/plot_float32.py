@@ -101,7 +101,7 @@ class Mixed(torch.nn.Module):
             return self.net(x).float()
 
 
-mixed = ag.check_module(Mixed(), torch.randn(4, 8, device=device))
+mixed = ag.check_module(Mixed(), data=torch.randn(4, 8, device=device))
 mixed
 
 # %%

@@ -26,7 +26,7 @@ loss = nn.functional.cross_entropy
 model = nn.Sequential(
     nn.Linear(10, 16), nn.LayerNorm(16), nn.Tanh(), nn.Linear(16, 3)
 ).to(device)
-report = ag.check_module(model, x, target, loss=loss)
+report = ag.check_module(model, loss, (x, target))
 report
 
 # %%
@@ -71,7 +71,7 @@ def network(norm):
 
 
 model = network(RMSNorm())
-wrong = ag.check_module(model, x, target, loss=loss)
+wrong = ag.check_module(model, loss, (x, target))
 print(wrong.verdict, [row.name for row in wrong.inputs if row.error > 1e-6])
 
 # %%
@@ -96,17 +96,15 @@ fig.set_label(
 # Then check the suspect alone, by its input. The diagnosis names the
 # mistake: cross terms are missing.
 
-alone = ag.check_module(RMSNorm(), x[:1, :5], wrt="inputs")
+alone = ag.check_module(RMSNorm(), data=x[:1, :5], wrt="inputs")
 alone
 
 # %%
 # **Where it breaks.** In training mode dropout draws another mask each
 # time. There is no function, so there is no derivative. The layer is named.
 
-noisy = ag.check_module(network(nn.Dropout(0.5)), x, target, loss=loss)
-quiet = ag.check_module(
-    network(nn.Dropout(0.5)).eval(), x, target, loss=loss
-)
+noisy = ag.check_module(network(nn.Dropout(0.5)), loss, (x, target))
+quiet = ag.check_module(network(nn.Dropout(0.5)).eval(), loss, (x, target))
 print("after eval():", quiet.verdict)
 noisy
 
@@ -114,7 +112,7 @@ noisy
 # Batch-norm in training mode is a function, of the whole batch. It is
 # checked as it is, with a remark.
 
-batch = ag.check_module(network(nn.BatchNorm1d(16)), x, target, loss=loss)
+batch = ag.check_module(network(nn.BatchNorm1d(16)), loss, (x, target))
 batch
 
 # %%

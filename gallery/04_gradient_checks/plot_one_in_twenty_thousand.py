@@ -53,7 +53,7 @@ model = model.to(device)
 x = torch.randn(4, 128, device=device)
 y = torch.randn(4, 1, device=device)
 count = sum(p.numel() for p in model.parameters())
-report = ag.check_module(model, x, y, loss=nn.functional.mse_loss)
+report = ag.check_module(model, nn.functional.mse_loss, (x, y))
 print(f"{count} parameters")
 report
 

@@ -38,9 +38,11 @@ class Network:
     loss: Function | None = None
     target: object = None
 
-    def arguments(self) -> tuple[object, ...]:
-        """Return what `check_module` takes after the module."""
-        return self.inputs if self.target is None else (*self.inputs, self.target)
+    def data(self) -> tuple[object, ...]:
+        """Return what `check_module` takes after the loss."""
+        if self.loss is None:
+            return self.inputs
+        return (self.inputs,) if self.target is None else (self.inputs, self.target)
 
     def functional(
         self, precision: str
