@@ -529,7 +529,9 @@ ONE, MANY = torch.ones(2), torch.ones(3, 2)
         (lambda: minimize(ONE, bowl, RULE), TypeError, "start"),
         (lambda: minimize(ONE, ONE, RULE), TypeError, "fn comes first"),
         (lambda: minimize(bowl, ONE, 0.1), TypeError, "GradientDescent(lr=0.1)"),
-        (lambda: minimize(bowl, ONE, Adam), TypeError, "rule"),
+        (lambda: minimize(bowl, ONE, GradientDescent), TypeError, "lr"),
+        (lambda: minimize(bowl, ONE, "Adam"), TypeError, "torch.optim.Adam"),
+        (lambda: minimize(bowl, ONE, torch.optim.LBFGS), ValueError, "LBFGS"),
         (lambda: minimize(bowl, ONE, RULE, steps=0), ValueError, "steps"),
         (lambda: minimize(bowl, ONE, RULE, steps=1.5), ValueError, "steps"),
         (lambda: minimize(bowl, ONE, RULE, step_below=0), ValueError, "step_below"),
@@ -658,6 +660,13 @@ def test_a_modules_parameters_are_descended_and_the_module_is_left_alone(
         optimizer.step()
     for name, part in module.named_parameters():
         torch.testing.assert_close(found.end[name], part.detach())
+
+
+def test_a_class_is_its_defaults():
+    assert torch.equal(
+        minimize(bowl, row(1, 1), Adam, steps=5).points,
+        minimize(bowl, row(1, 1), Adam(), steps=5).points,
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

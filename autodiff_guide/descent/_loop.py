@@ -69,8 +69,9 @@ def minimize(
         ``dict(module.named_parameters())`` with ``torch.func.functional_call``. Nothing
         of it is changed; `Trajectory.end` has the same structure.
     rule : Rule or callable
-        How to step, for example ``GradientDescent(0.1)``; or what makes an optimizer of
-        torch's, such as ``torch.optim.Adam`` and its ``functools.partial``.
+        How to step, for example ``GradientDescent(0.1)`` or, by its defaults, ``Adam``;
+        or what makes an optimizer of torch's, such as ``torch.optim.Adam`` and its
+        ``functools.partial``.
     gradient : callable, optional
         Derivative by hand, in place of autograd's: maps a point to its like.
     steps : int
@@ -131,8 +132,8 @@ def minimize(
     ...     return (output - 2 * x - 3).square().mean()
     >>> adam = functools.partial(torch.optim.Adam, lr=0.1)
     >>> found = minimize(loss, dict(layer.named_parameters()), adam)
-    >>> print(found.status, f"{found.end['bias'].item():.2f}")
-    gradient below 3.00
+    >>> [f"{name} {part.item():.2f}" for name, part in found.end.items()]
+    ['weight 2.00', 'bias 3.00']
     """
     require_setting("steps", steps)
     with torch.inference_mode(False), torch.enable_grad():
@@ -195,12 +196,10 @@ def _together(point: Tensor) -> int:
 
 
 def _as_rule(rule: object, *, compiled: bool) -> GradientRule | SearchRule:
-    """Return the rule itself, or the rule that steps by an optimizer of torch's."""
+    """Return the rule that is meant, be it by a class or by an optimizer of torch's."""
     if isinstance(rule, type) and issubclass(rule, Rule):
-        raise TypeError(
-            f"rule: expected an instance, got the class; try {rule.__name__}()"
-        )
-    if callable(rule):
+        rule = rule()
+    elif callable(rule):
         rule = FromTorch(rule)
     if not isinstance(rule, GradientRule | SearchRule):
         raise TypeError(

@@ -173,11 +173,11 @@ class Problem:
             else:
                 value = self.values(leaf).sum()
                 (slope,) = torch.autograd.grad(value, leaf, create_graph=True)
-            return slope.view(-1, slope.shape[-1]).sum(0)  # starts keep to themselves
+            total: Tensor = slope.view(-1, slope.shape[-1]).sum(0)
+            return total  # of all starts, which keep to themselves
 
         rows = torch.autograd.functional.jacobian(slopes, point)
-        hessian: Tensor = torch.movedim(rows, 0, -2)
-        return hessian
+        return torch.movedim(rows, 0, -2)
 
 
 def _of_vector(name: str, fn: Function, layout: Layout | None) -> Function:

@@ -40,7 +40,7 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool], str]] = {
 }
 
 
-class Rule(ABC):
+class Rule:
     """What every rule shares: checked settings, a state, a repr that is its label."""
 
     def __post_init__(self) -> None:
@@ -49,9 +49,9 @@ class Rule(ABC):
             if not (may_vary and name == "lr" and callable(value)):
                 require_setting(name, value)
 
-    @abstractmethod
     def init(self, point: Tensor) -> State:
-        """Return the state with which the first step is taken."""
+        """Return the state with which the first step is taken: nothing, by default."""
+        return ()
 
     def __repr__(self) -> str:
         defaults = getattr(self, "__dataclass_fields__", {})
@@ -60,7 +60,7 @@ class Rule(ABC):
             for name, value in vars(self).items()
             if isinstance(value, Tensor) or value != defaults[name].default
         }
-        return f"{type(self).__name__}({shown(settings)})"
+        return f"{type(self).__name__}({', '.join(shown(settings))})"
 
 
 class Now(NamedTuple):
@@ -82,7 +82,7 @@ class Now(NamedTuple):
     gradient: Tensor
 
 
-class GradientRule(Rule):
+class GradientRule(Rule, ABC):
     """A rule that moves by the gradient alone, at a learning rate `lr`.
 
     Examples
@@ -103,10 +103,6 @@ class GradientRule(Rule):
     """
 
     lr: Rate
-
-    def init(self, point: Tensor) -> State:
-        """Return the state with which the first step is taken: nothing, here."""
-        return ()
 
     @abstractmethod
     def step(self, now: Now, state: State) -> tuple[Tensor, State]:
@@ -373,9 +369,9 @@ def require_setting(name: str, value: Any) -> None:
             )
 
 
-def shown(settings: dict[str, Any]) -> str:
+def shown(settings: dict[str, Any]) -> list[str]:
     """Return settings as a call shows them, with numbers short."""
-    return ", ".join(f"{name}={_show(value)}" for name, value in settings.items())
+    return [f"{name}={_show(value)}" for name, value in settings.items()]
 
 
 def _show(value: object) -> str:

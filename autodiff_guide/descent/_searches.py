@@ -5,7 +5,7 @@ To add one, write a dataclass with a method `step` that never returns a higher p
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ Found: TypeAlias = tuple[At, State]
 _TRIALS = 60  # halvings or doublings before a search gives up
 
 
-class SearchRule(Rule):
+class SearchRule(Rule, ABC):
     """A rule that evaluates the function on its way, and never steps uphill."""
 
     @abstractmethod
@@ -71,10 +71,6 @@ class Backtracking(SearchRule):
     lr: float = 1.0
     shrink: float = 0.5
     c: float = 1e-4
-
-    def init(self, point: Tensor) -> State:
-        """Return the state with which the first step is taken: nothing, here."""
-        return ()
 
     def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
         """Return the next point with its value and gradient, and the state."""

@@ -51,7 +51,7 @@ class FromTorch(GradientRule):
     lr: Rate = 1.0  # unless it is scheduled, the optimizer steps by its own
 
     def __init__(self, optimizer: Callable[..., Optimizer], **settings: Any) -> None:
-        if isinstance(optimizer, partial):
+        if isinstance(optimizer, partial) and not optimizer.args:
             settings, optimizer = optimizer.keywords | settings, optimizer.func
         rate = settings.get("lr", 1.0)
         if isinstance(rate, Tensor):
@@ -59,23 +59,24 @@ class FromTorch(GradientRule):
                 "lr: expected a number or a function of the step, got a tensor; "
                 "a rule of our own, for example Adam(lr=...), takes one"
             )
-        self.settings, self.optimizer = settings, optimizer
+        self.settings = settings
         if callable(rate):
             self.lr, settings = rate, settings | {"lr": rate(0)}
-        self.make = partial(optimizer, **settings)
-        made = self.make([torch.zeros(1, requires_grad=True)])
+        made: object = optimizer
+        if callable(optimizer):  # torch checks its settings now, not in the loop
+            self.make = partial(optimizer, **settings)
+            made = self.make([torch.zeros(1, requires_grad=True)])
         self.name = type(made).__name__
-        if not isinstance(made, Optimizer) or self.name not in _ELEMENTWISE:
-            raise ValueError(
+        known = isinstance(made, Optimizer)
+        if not known or self.name not in _ELEMENTWISE:
+            raise (ValueError if known else TypeError)(
                 "optimizer: expected one of torch.optim that treats each number by "
                 f"itself ({', '.join(_ELEMENTWISE)}), got {self.name}; BFGS() and "
                 "Newton() know the others' trade"
             )
 
     def __repr__(self) -> str:
-        return (
-            f"FromTorch({', '.join(filter(None, [self.name, shown(self.settings)]))})"
-        )
+        return f"FromTorch({', '.join([self.name, *shown(self.settings)])})"
 
     def init(self, point: Tensor) -> State:
         """Return an optimizer of a copy of `point`."""

@@ -65,8 +65,8 @@ class Status(Verdict):
     VALUE_BELOW = "the value fell under value_below"
     STEP_BELOW = "no component moved by as much as step_below, which a tiny lr does too"
     GRADIENT_BELOW = (
-        "the gradient's norm fell under gradient_below: converged, "
-        "be it to a minimum or to a saddle"
+        "converged, to a minimum or to a saddle: "
+        "the gradient's norm fell under gradient_below"
     )
     STALLED = "the search found no lower point; rounding hides what is left"
     DIVERGED = "the steps grew until a number was infinite; try a smaller lr"
@@ -117,7 +117,7 @@ class Trajectory(Printed):
     value, end            2.48e-07
     gradient norm at end  0.000997
     steps                 39
-    status                gradient below: the gradient's norm fell under ...
+    status                gradient below: converged, to a minimum or to a saddle: ...
     >>> print(found.status)
     gradient below
     """

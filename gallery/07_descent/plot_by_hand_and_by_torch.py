@@ -101,7 +101,8 @@ for lr in (0.49, 0.5, 0.51):
 
 # %%
 # One routine serves both: ``minimize`` takes a derivative by hand, or asks
-# autograd if none is given.
+# autograd if none is given. By itself it stops where rounding leaves little
+# of the gradient.
 
 point = torch.tensor([777.0], dtype=torch.float64, device=device)
 rule, hand = GradientDescent(0.01), lambda x: 4 * x
@@ -114,7 +115,8 @@ assert fixed[-1] < 1.46e-15
 assert np.allclose(space[1:] / space[:-1], 0.98, rtol=1e-13, atol=0)
 assert np.allclose(line_torch, fixed, rtol=1e-4, atol=0)
 assert np.allclose(space_torch, space, rtol=1e-4, atol=0)
-assert np.allclose(by_torch.points[:, 0].cpu(), fixed, rtol=1e-12, atol=0)
+path = by_torch.points[:, 0].cpu()
+assert np.allclose(path, fixed[: len(path)], rtol=1e-12, atol=0)
 assert by_hand.points.equal(by_torch.points)
-assert by_torch.status is Status.LIMIT
+assert by_torch.status is Status.GRADIENT_BELOW
 plt.show()

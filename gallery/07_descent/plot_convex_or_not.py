@@ -28,11 +28,11 @@ def chord(function, a, b):
 
 
 a, b = torch.tensor([[-3.0], [2.0]], device=device)
-names = ["parabola", "Styblinski-Tang"]
+names = ["parabola", "styblinski_tang"]
 fig, axes = plt.subplots(1, 2, figsize=(7.0, 3.6), layout="constrained")
 gaps = []
 for ax, name in zip(axes, names, strict=True):
-    function = catalogue[name].function
+    function = catalogue[name].fn
     line = torch.linspace(-4, 4, 200, device=device)[:, None]
     z1, z2 = chord(function, a, b)
     gaps.append((z1 - z2).item())
@@ -41,7 +41,8 @@ for ax, name in zip(axes, names, strict=True):
     ax.plot(ends[:, 0].cpu(), function(ends).cpu(), "o-")
     middle = [((a + b) / 2).item()] * 2
     ax.plot(middle, [z1.item(), z2.item()], "s--", color="C2")
-    ax.set(title=f"{name}: {gaps[-1]:+.3g}", xlabel="x")
+    title = f"{catalogue[name].title}: {gaps[-1]:+.3g}"
+    ax.set(title=title, xlabel="x")
 axes[0].set_ylabel("value")
 fig.set_label(
     "A chord over each of two curves from -3 to 2. Over the parabola its "
@@ -56,16 +57,24 @@ fig.set_label(
 torch.manual_seed(0)
 
 
-def share_below(objective, count=10_000):
-    low, high = torch.tensor(objective.domain, dtype=torch.float64).T
+def share_below(function, domain, count=10_000):
+    low, high = torch.tensor(domain, dtype=torch.float64).T
     pairs = torch.rand(2, count, len(low), dtype=torch.float64)
     first, second = (low + (high - low) * pairs).to(device)
-    z1, z2 = chord(objective, first, second)
+    z1, z2 = chord(function, first, second)
     rounding = 1e-12 * (1 + z1.abs() + z2.abs())
     return (z1 < z2 - rounding).double().mean().item()
 
 
-shares = {name: share_below(entry) for name, entry in catalogue.items()}
+def logistic(points):
+    """Return the cross-entropy of a slope and a bias on six labels."""
+    z = points[..., :1] * torch.arange(6).to(points) + points[..., 1:]
+    labels = torch.tensor([0, 0, 1, 0, 1, 1]).to(points)
+    return (torch.nn.functional.softplus(z) - labels * z).mean(-1)
+
+
+shares = {e.title: share_below(e, e.domain) for e in catalogue.values()}
+shares["logistic regression"] = share_below(logistic, ((-4, 4), (-9, 9)))
 order = sorted(shares, key=shares.get)
 fig, ax = plt.subplots(figsize=(6.4, 5.4), layout="constrained")
 ax.barh(order, [100 * shares[name] for name in order])

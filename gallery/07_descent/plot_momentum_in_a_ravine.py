@@ -84,8 +84,8 @@ for share in shares:
 floor = (1 - 0.01**0.5) ** 2
 print(f"for the floor, curvature 1: best share {floor:.2f}")
 rule = Momentum(0.01, momentum=0.9)
-tail = ag.minimize(ravine, start, rule, steps=600).points.norm(dim=-1)
-shrink = (tail[600] / tail[100]) ** (1 / 500)
+tail = ag.minimize(ravine, start, rule, steps=500).points.norm(dim=-1)
+shrink = (tail[500] / tail[100]) ** (1 / 400)
 theory = 0.9**0.5
 print(f"share 0.9: factor {shrink.item():.3f}, theory {theory:.3f}")
 

@@ -37,7 +37,7 @@ fired = []
 for setting in settings:
     descent = ag.minimize(bowl, point(-5.0, 5.0), rule, **setting)
     off = (descent.points[-1] - point(1.0, 3.0)).norm().item()
-    print(f"{int(descent.steps):3} steps, {off:.0e} away. {descent.status}")
+    print(f"{int(descent.steps):3} steps, {off:.0e} away: {descent.status}")
     fired.append(descent.status)
 
 # %%
@@ -95,14 +95,18 @@ never = ag.minimize(shifted, point(-5.0), rule, value_below=1e-3)
 tiny = ag.minimize(
     lambda x: bowl(x) / 1e6, point(-5.0, 5.0), rule, value_below=1e-3
 )
-print(f"never: {never.values[-1].item():g} after {int(never.steps)} steps")
+print(f"never: {never.values[-1].item():g}, ended by {never.status}")
 print(f"tiny:  {int(tiny.steps)} steps, at {tiny.points[-1].tolist()}")
 
 # %%
 # **The limit** knows nothing at all. Too small, it stops a descent on its
-# way; too large, it pays for steps that change nothing.
+# way; too large, it pays for steps that change nothing. That is why
+# ``minimize`` has a rule on gradients of its own, so low that rounding
+# leaves little beyond it. Without it:
 
-idle = ag.minimize(bowl, point(-5.0, 5.0), rule, steps=2000)
+idle = ag.minimize(
+    bowl, point(-5.0, 5.0), rule, steps=2000, gradient_below=None
+)
 useful = int((idle.values > 1e-20).sum())
 print(f"2000 steps paid, from step {useful} on the value is below 1e-20")
 
@@ -120,7 +124,8 @@ assert crawl.status is Status.STEP_BELOW
 assert away > 2.1
 assert slope > 100
 assert verdict.kind is ag.descent.Kind.SADDLE
-assert never.status is Status.LIMIT
+assert never.status is Status.GRADIENT_BELOW
+assert idle.status is Status.LIMIT
 assert tiny.steps == 0
 assert useful < 500
 plt.show()

@@ -92,9 +92,10 @@ print(refusal)
 
 start = torch.ones(1, device=device)
 rule = FromTorch(torch.optim.SGD, lr=0.01)
-torchs = ag.minimize(lambda x: parabola(x[0]), start, rule, steps=500)
+taken = {"steps": 500, "gradient_below": None}  # all of them
+torchs = ag.minimize(lambda x: parabola(x[0]), start, rule, **taken)
 rule = GradientDescent(lr=0.01)
-ours = ag.minimize(lambda x: parabola(x[0]), start, rule, steps=500)
+ours = ag.minimize(lambda x: parabola(x[0]), start, rule, **taken)
 print(ours)
 
 # %%
