@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autodiff_guide._hessian import hessian_product, lanczos
 from autodiff_guide._validate import require_count
 from autodiff_guide.landscape._directions import upright
 from autodiff_guide.landscape._problem import LossFunction, flat, problem_of, split
@@ -104,11 +103,9 @@ def hessian_directions(
 
     with problem.kept() as restart, torch.enable_grad():
         restart()
-        (slope,) = torch.autograd.grad(
-            problem.mean_loss(moved), point, create_graph=True
-        )
-        found = lanczos(hessian_product(slope, point), point.detach(), steps)
-    compressed, basis, beyond = found
+        value = problem.mean_loss(moved)
+        (slope,) = torch.autograd.grad(value, point, create_graph=True)
+        compressed, basis, beyond = _lanczos(slope, point, steps)
     values, combinations = torch.linalg.eigh(compressed, UPLO="U")
     best = combinations[:, -count:].flip(1)
     missed = (beyond * best[-1]).abs().max() / values.abs().max()
@@ -125,3 +122,45 @@ def hessian_directions(
     directions = point.new_zeros(count, flat(where).numel())
     directions[:, flat(where).bool()] = upright(best.T @ basis)
     return directions
+
+
+def _lanczos(slope: Tensor, point: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Compress the Hessian at a point to the space that its powers span.
+
+    Returned are the upper triangle of :math:`Q H Q^T`, the rows :math:`Q`, and how
+    long the next row would have been. Each row is the product of :math:`H` with the
+    one before, made orthogonal to all earlier ones.
+    """
+    generator = torch.Generator(point.device).manual_seed(0)
+    start = point.detach()
+    basis = start.new_zeros(steps, start.numel())
+    compressed = start.new_zeros(steps, steps)
+
+    def product(vector: Tensor) -> Tensor:
+        if not slope.requires_grad:  # a loss linear in the parameters
+            return torch.zeros_like(vector)
+        (image,) = torch.autograd.grad(
+            slope, point, vector, retain_graph=True, materialize_grads=True
+        )
+        return image
+
+    def orthogonal(vector: Tensor) -> Tensor:
+        for _ in range(2):  # twice is enough to stay so
+            vector = vector - basis.T @ (basis @ vector)
+        return vector
+
+    def random_unit() -> Tensor:
+        drawn = torch.empty_like(start).normal_(generator=generator)
+        return torch.nn.functional.normalize(orthogonal(drawn), dim=0)
+
+    vector = random_unit()
+    for step in range(steps):
+        basis[step] = vector
+        image = product(vector)
+        compressed[:, step] = basis @ image
+        rest = orthogonal(image)
+        length = rest.norm()
+        # What is left of an exhausted space is rounding: begin anew elsewhere.
+        exhausted = length <= torch.finfo(start.dtype).eps ** 0.75 * image.norm()
+        vector = torch.where(exhausted, random_unit(), rest / length)
+    return compressed, basis, length
