@@ -471,6 +471,15 @@ def test_an_interrupted_run_leaves_what_was_saved(network, tmp_path):
     assert Landscape.load(path).missing.sum() == 3
 
 
+def test_directions_take_the_type_of_the_module(linear):
+    module, data = linear
+    direction = torch.ones(1, 8)
+    found = slice_loss(module, mse_loss, data, direction, points=3)
+    assert found.directions.dtype == torch.float64
+    wide = slice_loss(module, mse_loss, data, direction.double(), points=3)
+    assert torch.equal(found.values, wide.values)
+
+
 def test_directions_are_random_ones_by_default(network):
     module, data = network
     torch.manual_seed(3)
@@ -834,13 +843,13 @@ def test_too_few_steps_are_told():
             ValueError,
             r"as the module has 8 parameters, got \(3, 8\)",
         ),
-        ({"directions": torch.ones(1, 8)}, ValueError, "expected torch.float64 on cpu"),
         ({"span": 0.0}, ValueError, "span: expected a positive number"),
         ({"span": (1.0, -1.0)}, ValueError, "span: .* got"),
         ({"span": float("nan")}, ValueError, "span: "),
         ({"points": 2}, ValueError, "points: expected at least 3, got 2"),
         ({"mode": "test"}, ValueError, "mode: expected one of"),
         ({"executor": 4}, TypeError, "executor: .* got int"),
+        ({"resume": "slice.npz"}, TypeError, "resume: expected a Landscape, got str"),
         ({"rows": 0}, ValueError, "rows: expected at least 1, got 0"),
         ({"data": torch.ones(2)}, TypeError, "data: expected a tuple .* got Tensor"),
         ({"data": 5}, TypeError, "data: .* got int"),

@@ -65,8 +65,8 @@ def slice_loss(
         One batch ``(inputs, targets)``, or batches; these are read once, and kept.
     directions : Tensor, optional
         Of shape ``(1, P)`` for a line or ``(2, P)`` for a plane, in the order of
-        ``module.parameters()``. By default those of `resume`, or else two that
-        `random_directions` draws.
+        ``module.parameters()``, of any floating-point type. By default those of
+        `resume`, or else two that `random_directions` draws.
     span : float or tuple of float
         The largest step to both sides, or the lowest and the highest step.
     points : int
@@ -130,13 +130,25 @@ def slice_loss(
             f"executor: expected a concurrent.futures.Executor, got "
             f"{type(executor).__name__}; Dask's is client.get_executor()"
         )
+    if resume is not None and not isinstance(resume, Landscape):
+        raise TypeError(
+            f"resume: expected a Landscape, got {type(resume).__name__}; "
+            "Landscape.load(path) reads one"
+        )
     if rows is not None and rows < 1:
         raise ValueError(f"rows: expected at least 1, got {rows}")
-    first = next(module.parameters())
+    if directions is None and resume is not None:
+        directions = resume.directions
     if directions is None:
-        known = None if resume is None else resume.directions
-        directions = random_directions(module) if known is None else known.to(first)
-    directions = _require_directions(directions, module).detach()
+        directions = random_directions(module)
+    first = next(module.parameters())
+    directions = require_floating("directions", directions).detach().to(first)
+    size = sum(part.numel() for part in module.parameters())
+    if directions.shape not in ((1, size), (2, size)):
+        raise ValueError(
+            f"directions: expected shape (1, {size}) or (2, {size}), as the module has "
+            f"{size} parameters, got {tuple(directions.shape)}"
+        )
     dtype = torch.promote_types(first.dtype, torch.float32)
     axis = torch.tensor(steps, dtype=dtype, device=first.device)
     values = axis.new_full((points,) * len(directions), torch.nan)
@@ -210,24 +222,6 @@ def _steps(span: float | tuple[float, float], points: int) -> list[float]:
     # Weighted so that the middle of a symmetric span is zero and not almost zero.
     last = points - 1
     return [(low * (last - i) + high * i) / last for i in range(points)]
-
-
-def _require_directions(directions: object, module: nn.Module) -> Tensor:
-    directions = require_floating("directions", directions)
-    size = sum(part.numel() for part in module.parameters())
-    if directions.shape not in ((1, size), (2, size)):
-        raise ValueError(
-            f"directions: expected shape (1, {size}) or (2, {size}), as the module has "
-            f"{size} parameters, got {tuple(directions.shape)}"
-        )
-    first = next(module.parameters())
-    kind, wanted = (directions.dtype, directions.device), (first.dtype, first.device)
-    if kind != wanted:
-        raise ValueError(
-            f"directions: expected {wanted[0]} on {wanted[1]}, as the module, got "
-            f"{kind[0]} on {kind[1]}; convert them, directions.to(parameter)"
-        )
-    return directions
 
 
 def _require_same(resume: Landscape, begun: Landscape) -> None:
