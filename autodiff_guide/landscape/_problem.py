@@ -31,17 +31,14 @@ class Problem:
 
     def mean_loss(self, run: Callable[..., Any]) -> Tensor:
         """Return the mean loss over batches, each weighted by its number of targets."""
-        losses = [
-            _require_number(self.loss(run(inputs), targets))
-            for inputs, targets in self.batches
-        ]
-        if len(losses) == 1:
-            return losses[0]
-        sizes = [len(targets) for _, targets in self.batches]
-        shares = [
-            loss * (n / sum(sizes)) for loss, n in zip(losses, sizes, strict=True)
-        ]
-        return torch.stack(shares).sum()
+        if len(self.batches) == 1:
+            ((inputs, targets),) = self.batches
+            return _require_number(self.loss(run(inputs), targets))
+        sizes = torch.tensor([len(targets) for _, targets in self.batches])
+        losses = torch.stack(
+            [_require_number(self.loss(run(x), targets)) for x, targets in self.batches]
+        )
+        return losses @ (sizes / sizes.sum()).to(losses)
 
     @contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
@@ -156,7 +153,7 @@ def _batches(data: object) -> list[Batch]:
 def _require_number(value: object) -> Tensor:
     """Return the value of a loss if it is one number."""
     tensor = require_tensor("loss", value)
-    if tensor.dim():
+    if tensor.ndim:
         raise ValueError(
             f"loss: expected one number for a batch, got shape "
             f"{tuple(tensor.shape)}; reduce it, for example with .mean()"
