@@ -34,11 +34,11 @@ class Problem:
         if len(self.batches) == 1:
             ((inputs, targets),) = self.batches
             return _require_number(self.loss(run(inputs), targets))
-        sizes = torch.tensor([len(targets) for _, targets in self.batches])
         losses = torch.stack(
             [_require_number(self.loss(run(x), targets)) for x, targets in self.batches]
         )
-        return losses @ (sizes / sizes.sum()).to(losses)
+        sizes = [len(targets) for _, targets in self.batches]
+        return losses @ losses.new_tensor([size / sum(sizes) for size in sizes])
 
     @contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
