@@ -13,8 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pitfall_errors import PROGRAMS, leaf
 from torch import nn
-from torch.nn import functional
 
 import autodiff_guide as ag
 from autodiff_guide import __main__ as command_line
@@ -76,6 +76,20 @@ def test_a_page_does_what_it_says(path):
         assert (path.parent / target).exists(), target
     for target in re.findall(r"\{doc\}`(?:[^`<]+<)?([^`>]+)>?`", page.text):
         assert_is_a_page(target)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_cases_of_a_page_are_told_apart(path):
+    page = pitfall_pages.Page(path)
+    programs = [block for block in page.blocks if block.role == pitfall_pages.ROLES[0]]
+    if not (page.entry.message and len(programs) > 1):
+        return
+    found = []
+    for block in programs:
+        outcome = pitfall_pages.run(block.text, path, block.line)
+        found += explain(outcome.error).causes
+    assert len(found) == len(programs)
+    assert [cause for cause in page.entry.causes if cause in found] == found
 
 
 def assert_is_a_page(target):
@@ -293,186 +307,29 @@ def test_a_message_alone_gets_all_its_causes():
     assert "7. Do this" in explanation._repr_html_()
 
 
-def leaf(*values, dtype=torch.float32):
-    return torch.tensor(values, dtype=dtype, requires_grad=True)
-
-
-def unmarked():
-    x = torch.ones(2)
-    loss = (x**2).sum()
-    loss.backward()
-
-
-def not_recorded():
-    x = leaf(1.0)
-    with torch.no_grad():
-        loss = (x**2).sum()
-    loss.backward()
-
-
-@torch.no_grad()
-def not_recorded_at_all():
-    x = leaf(1.0)
-    (x**2).sum().backward()
-
-
-def recording_switched_off():
-    x = leaf(1.0)
-    torch.set_grad_enabled(False)
-    (x**2).sum().backward()
-
-
-def frozen():
-    module = nn.Linear(2, 1).requires_grad_(False)
-    module(torch.ones(1, 2)).sum().backward()
-
-
-def detached():
-    x = leaf(1.0)
-    prediction = (3 * x).detach()
-    ((prediction - 1) ** 2).sum().backward()
-
-
-def detached_in_a_module():
-    class Detaching(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(1, 1)
-
-        def forward(self, x):
-            return self.layer(x).detach()
-
-    module = Detaching()
-    loss = module(torch.ones(1, 1)).sum()
-    loss.backward()
-
-
-def copied():
-    x = leaf(1.0, 2.0)
-    total = torch.tensor([x.sum()])
-    total.sum().backward()
-
-
-def compared():
-    scores, labels = leaf(1.0, -1.0), torch.tensor([True, False])
-    accuracy = ((scores > 0) == labels).float().mean()
-    accuracy.backward()
-
-
-def differentiated():
-    x = leaf(2.0)
-    (slope,) = torch.autograd.grad((x**3).sum(), x)
-    slope.sum().backward()
-
-
-def same_loss_in_a_loop():
-    loss = (leaf(2.0) ** 3).sum()
-    for _ in range(2):
-        loss.backward()
-
-
-def shared_with_a_loop():
-    features = leaf(2.0).exp()
-    for factor in (1, 2):
-        loss = (factor * features).cos().sum()
-        loss.backward()
-
-
-def same_loss():
-    x = leaf(2.0)
-    loss = (x**3).sum()
-    loss.backward()
-    loss.backward()
-
-
-def carried_over():
-    cell, hidden = nn.RNNCell(1, 2), torch.zeros(1, 2)
-    for _ in range(2):
-        hidden = cell(torch.ones(1, 1), hidden)
-        loss = hidden.square().sum()
-        loss.backward()
-
-
-def shared_trunk():
-    trunk, first, second = nn.Linear(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)
-    features = trunk(torch.ones(1, 2)).tanh()
-    first(features).square().sum().backward()
-    second(features).square().sum().backward()
-
-
-def no_gradient_yet():
-    w = leaf(2.0)
-    return w - 0.1 * w.grad
-
-
-def returned_by_backward():
-    w = leaf(2.0)
-    gradient = (w**2).sum().backward()
-    return w - 0.1 * gradient
-
-
-def rebound():
-    w = leaf(2.0)
-    for _ in range(2):
-        (w**2).sum().backward()
-        w = w - 0.1 * w.grad
-
-
-def column_of_classes():
-    functional.cross_entropy(torch.zeros(2, 3), torch.tensor([[0], [1]]))
-
-
-def one_hot_classes():
-    functional.nll_loss(torch.zeros(2, 3), torch.eye(2, 3).long())
-
-
-def integer_target():
-    target = torch.tensor([0, 1])
-    functional.binary_cross_entropy_with_logits(leaf(0.0, 0.0), target)
-
-
-def integers_in_place():
-    x = torch.tensor([1, 2])
-    x += 0.5
-
-
-@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize(
-    ("function", "name", "cause"),
-    [
-        (unmarked, "no-history", "Nothing that the loss"),
-        (not_recorded, "no-history", "The loss was computed under no_grad"),
-        (not_recorded_at_all, "no-history", "The loss was computed under no_grad"),
-        (recording_switched_off, "no-history", "The loss was computed under no_grad"),
-        (frozen, "no-history", "All parameters of the module are frozen"),
-        (detached, "no-history", "detach(), item(), numpy()"),
-        (detached_in_a_module, "no-history", "detach(), item(), numpy()"),
-        (copied, "no-history", "torch.tensor([...]) copies"),
-        (compared, "no-history", "A comparison or an argmax"),
-        (differentiated, "no-history", "A gradient is a plain number"),
-        (same_loss, "second-backward", "The same loss"),
-        (same_loss_in_a_loop, "second-backward", "The same loss"),
-        (shared_with_a_loop, "second-backward", "Two losses share"),
-        (carried_over, "second-backward", "A state carried over"),
-        (shared_trunk, "second-backward", "Two losses share"),
-        (no_gradient_yet, "none-as-number", "There is no gradient yet"),
-        (returned_by_backward, "none-as-number", "backward() returns None"),
-        (rebound, "none-as-number", "w = w - …"),
-        (column_of_classes, "classes-of-wrong-shape", "The classes stand in a column"),
-        (one_hot_classes, "classes-of-wrong-shape", "The target is one-hot"),
-        (integer_target, "integer-result", "The target of the loss"),
-        (integers_in_place, "integer-result", "A tensor keeps its dtype"),
-    ],
+    ("function", "name", "cause"), PROGRAMS, ids=[f.__name__ for f, *_ in PROGRAMS]
 )
-def test_the_live_program_tells_which_cause_it_was(function, name, cause):
-    try:
-        explanation = explained(function)
-    finally:
-        torch.set_grad_enabled(True)
-    assert explanation.pitfall is CATALOGUE[name]
-    (found,) = explanation.causes
-    assert found.cause.startswith(cause)
+def test_explain_is_right_or_silent(function, name, cause):
+    with torch.random.fork_rng(), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            function()
+            said = []
+        except Exception as error:
+            said = [error]
+        finally:
+            torch.set_grad_enabled(True)
+    said += [str(warning.message) for warning in warned]
+    known = [found for found in map(explain, said) if found.pitfall]
+    assert said
+    if name is None:
+        assert not known
+        return
+    assert known[0].pitfall is CATALOGUE[name]
+    if cause:
+        (found,) = known[0].causes
+        assert found.cause.startswith(cause)
 
 
 def test_code_that_cannot_be_read_leaves_the_causes_open():
@@ -527,6 +384,11 @@ TRACEBACK = """Traceback (most recent call last):
 RuntimeError: grad can be implicitly created
 only for scalar outputs
 """
+
+
+def test_an_error_that_another_one_hides_is_found_in_a_traceback():
+    hidden = f"{TRACEBACK}\nDuring handling of ...\n\nValueError: training failed\n"
+    assert explain(hidden).pitfall is CATALOGUE["non-scalar-backward"]
 
 
 def test_the_command_line_explains(monkeypatch, capsys):

@@ -22,15 +22,6 @@ from autodiff_guide.gradcheck._columns import (
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._differences import first_step, ladder
-from autodiff_guide.gradcheck._kinds import (
-    ACCEPTED,
-    DETACHED,
-    MEAN_OF_SIDES,
-    NO_DEPENDENCE,
-    NOTHING,
-    OWN_PRECISION,
-    WIDENED,
-)
 from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._report import (
     GradientReport,
@@ -43,6 +34,16 @@ from autodiff_guide.gradcheck._report import (
 )
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 from autodiff_guide.gradcheck._settings import Settings
+
+NOTHING = "nothing was tested"
+DETACHED = (
+    "{} output elements carry no gradient (.detach(), .data) and were not checked"
+)
+NO_DEPENDENCE = "no output changes with {}: it is unused, or in a flat region"
+MEAN_OF_SIDES = "the point is on a kink: yours is the mean of the slopes on both sides"
+WIDENED = "parts in {} were computed in double"
+OWN_PRECISION = "the function was checked in its own precision, of {:.1e}, not double"
+ACCEPTED = "accepted: differences up to {:.2g} of the slope (rtol={:g}, atol={:g})"
 
 # Jacobians up to this many columns and elements are compared whole on failure.
 WHOLE_COLUMNS = 4096
@@ -255,7 +256,7 @@ class Check:
             kinds=kinds,
             sentence=sentence,
             remarks=remarks,
-            resolution=resolution(seen, self.settings),
+            resolution=resolution(seen, evidence, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=steps,

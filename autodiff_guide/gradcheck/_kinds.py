@@ -34,13 +34,3 @@ KINDS: Mapping[str, str] = {
     "no-dependence": "The output does not change with an input; its gradient is zero.",
     "vacuous": "Every derivative is zero, or there is none: nothing was tested.",
 }
-
-NOTHING = "nothing was tested"
-DETACHED = (
-    "{} output elements carry no gradient (.detach(), .data) and were not checked"
-)
-NO_DEPENDENCE = "no output changes with {}: it is unused, or in a flat region"
-MEAN_OF_SIDES = "the point is on a kink: yours is the mean of the slopes on both sides"
-WIDENED = "parts in {} were computed in double"
-OWN_PRECISION = "the function was checked in its own precision, of {:.1e}, not double"
-ACCEPTED = "accepted: differences up to {:.2g} of the slope (rtol={:g}, atol={:g})"

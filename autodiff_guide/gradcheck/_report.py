@@ -199,12 +199,17 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
 
 
-def resolution(seen: Screen | None, accepted: Settings) -> float:
+def resolution(
+    seen: Screen | None, evidence: Evidence | None, accepted: Settings
+) -> float:
     """Return the relative error from which on a typical slope counts as wrong."""
     if seen is None:
         return math.nan
-    size = seen.numeric.abs()
-    share = ((seen.bar + accepted.atol) / size)[size > seen.bar]
+    numeric, slack = seen.numeric, seen.bar
+    if evidence is not None:
+        numeric, slack, _ = judged(evidence)
+    share = (slack + accepted.atol) / numeric.abs()
+    share = share[numeric.abs() > slack]
     return max(accepted.rtol, float(share.median())) if len(share) else math.nan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -125,16 +125,7 @@ def diagnose(
             "take its mean() or sum()"
         )
     named = _named(parameters)
-    findings = [*_of_the_loss(loss), *_mixtures(loss, named)]
-    for name, parameter in named:
-        if not parameter.requires_grad:
-            findings.append(_finding(name, Symptom.FROZEN))
-        elif not parameter.is_leaf:
-            findings.append(_finding(name, Symptom.NOT_A_LEAF))
-    wanted = [(name, p) for name, p in named if p.requires_grad]
-    if loss.requires_grad and wanted:
-        findings += _of_the_gradients(loss, wanted)
-    return Diagnosis(tuple(findings), len(named))
+    return Diagnosis(tuple(_findings(loss, named)), len(named))
 
 
 def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
@@ -158,89 +149,74 @@ def _named(
     return named
 
 
-def _of_the_loss(loss: Tensor) -> list[Finding]:
-    findings = []
+def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     if not loss.requires_grad:
-        findings.append(_finding("loss", Symptom.NO_HISTORY))
+        yield _finding("loss", Symptom.NO_HISTORY)
     if not loss.isfinite():
         value = loss.detach().reshape(()).item()
-        findings.append(_finding("loss", Symptom.LOSS_NOT_FINITE, value=value))
-    return findings
+        yield _finding("loss", Symptom.LOSS_NOT_FINITE, value=value)
+    yield from _mixtures([("loss", loss), *named])
+    for name, parameter in named:
+        if not parameter.requires_grad:
+            yield _finding(name, Symptom.FROZEN)
+        elif not parameter.is_leaf:
+            yield _finding(name, Symptom.NOT_A_LEAF)
+    wanted = [(name, p) for name, p in named if p.requires_grad]
+    if loss.requires_grad and wanted:
+        yield from _of_the_gradients(loss, wanted)
 
 
-def _mixtures(loss: Tensor, named: list[tuple[str, Tensor]]) -> list[Finding]:
-    findings = []
+def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     for attribute, symptom in (
         ("dtype", Symptom.MIXED_DTYPES),
         ("device", Symptom.MIXED_DEVICES),
     ):
         groups: dict[str, list[str]] = {}
-        for name, tensor in [("loss", loss), *named]:
+        for name, tensor in named:
             groups.setdefault(str(getattr(tensor, attribute)), []).append(name)
         if len(groups) > 1:
-            listed = "; ".join(
+            listed = [
                 f"{value} in {', '.join(names)}" for value, names in groups.items()
-            )
-            findings.append(_finding("all", symptom, groups=listed))
-    return findings
+            ]
+            yield _finding("all", symptom, groups="; ".join(listed))
 
 
-def _of_the_gradients(loss: Tensor, wanted: list[tuple[str, Tensor]]) -> list[Finding]:
+def _of_the_gradients(
+    loss: Tensor, wanted: list[tuple[str, Tensor]]
+) -> Iterator[Finding]:
     with explain():
         replay = Replay(loss, [parameter for _, parameter in wanted])
-    findings = [
-        _finding(name, Symptom.NOT_REACHED)
-        for (name, _), gradient in zip(wanted, replay.gradients, strict=True)
-        if gradient is None
-    ]
-    reached = [
-        (name, parameter, gradient)
-        for (name, parameter), gradient in zip(wanted, replay.gradients, strict=True)
-        if gradient is not None
-    ]
-    if not reached:
-        return findings
-    measured = torch.stack([_measure(p, g).to(loss.device) for _, p, g in reached])
-    for (name, parameter, gradient), row in zip(
-        reached, measured.tolist(), strict=True
-    ):
-        nans, infinities, others, held, times, residual = row
-        size = gradient.numel()
-        if nans or infinities:
+    for (name, parameter), sparse in zip(wanted, replay.gradients, strict=True):
+        if sparse is None:
+            yield _finding(name, Symptom.NOT_REACHED)
+            continue
+        gradient, held = (
+            sparse.to_dense(),
+            parameter.grad if parameter.is_leaf else None,
+        )
+        size, nans = gradient.numel(), int(gradient.isnan().sum())
+        if count := nans or int(gradient.isinf().sum()):
             symptom = Symptom.NAN if nans else Symptom.INFINITE
             origin = replay.origin(parameter, "not finite")
-            count = int(nans or infinities)
-            findings.append(
-                _finding(name, symptom, count=count, size=size, operation=origin)
-            )
-        elif not others and size:
+            yield _finding(name, symptom, count=count, size=size, operation=origin)
+        elif size and not gradient.any():
             origin = replay.origin(parameter, "zero")
-            findings.append(_finding(name, Symptom.ZERO, operation=origin))
-        if held:
-            whole = round(times) if residual <= _ROUNDING else 0
-            if whole < 1 or abs(times - whole) > _ROUNDING:
-                findings.append(_finding(name, Symptom.OTHER_GRADIENT))
-            elif whole > 1:
-                findings.append(_finding(name, Symptom.ACCUMULATED, times=whole))
-    return findings
+            yield _finding(name, Symptom.ZERO, operation=origin)
+        if held is not None and held.to_dense().any():
+            times = _multiple(held, gradient)
+            if times == 0:
+                yield _finding(name, Symptom.OTHER_GRADIENT)
+            elif times > 1:
+                yield _finding(name, Symptom.ACCUMULATED, times=times)
 
 
-def _measure(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """Count NaN, inf and non-zeros; fit what ``.grad`` holds by the gradient.
-
-    The last three are whether it holds anything, its multiple of the gradient, and
-    the relative size of what that multiple leaves over.
-    """
-    gradient = gradient.to_dense()
-    counts = [gradient.isnan().sum(), gradient.isinf().sum(), (gradient != 0).sum()]
-    held = parameter.grad if parameter.is_leaf else None
-    if held is None:
-        fit = [gradient.new_zeros(())] * 3
-    else:
-        old, new = _as_vector(held), _as_vector(gradient)
-        times = (old @ new) / (new @ new)
-        fit = [(old != 0).any(), times, (old - times * new).norm() / old.norm()]
-    return torch.stack([number.double() for number in (*counts, *fit)])
+def _multiple(held: Tensor, gradient: Tensor) -> int:
+    """Return how many times `gradient` makes `held`; 0 if no whole number does."""
+    old, new = _as_vector(held), _as_vector(gradient)
+    times = float((old @ new) / (new @ new))
+    left = float((old - times * new).norm() / old.norm())
+    whole = left <= _ROUNDING and abs(times - round(times)) <= _ROUNDING
+    return max(round(times), 0) if whole else 0
 
 
 def _as_vector(gradient: Tensor) -> Tensor:

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
-from autodiff_guide._printed import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide.pitfalls import _evidence
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
 from autodiff_guide.pitfalls._evidence import Scene, scene
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LAST_LINE = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
+_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Warning): ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Printed):
     """The known pitfall behind a message, if there is one, and what caused it.
 
     Attributes
@@ -49,12 +49,6 @@ class Explanation:
             rows += [(f"{one_of}Do this", cause.fix)]
         caption = f"autodiff_guide knows this message: {self.pitfall.name}"
         return Table(caption, [*rows, ("More", self.pitfall.link)])
-
-    def __str__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
 
 
 class _Explaining:
@@ -162,19 +156,15 @@ def explain(
     if isinstance(subject, BaseException):
         return _annotate(subject)
     if isinstance(subject, str):
-        return _explanation(Scene(_message(subject)))
+        messages = _ERROR.split(subject)  # of a traceback; the last comes first
+        found = [_explanation(Scene(message)) for message in reversed(messages)]
+        return next((known for known in found if known.pitfall), found[0])
     if callable(subject):
         return _EXPLAINING(subject)
     raise TypeError(
         "subject: expected an exception, a message or a function, got "
         f"{type(subject).__name__}; for a context write explain()"
     )
-
-
-def _message(text: str) -> str:
-    """Return the message at the end of a traceback; what is no traceback, as it is."""
-    begun = [match.end() for match in _LAST_LINE.finditer(text)]
-    return text[begun[-1] :] if begun else text
 
 
 def _explanation(seen: Scene) -> Explanation:

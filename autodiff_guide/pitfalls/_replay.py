@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
 
 Defect = Literal["not finite", "zero"]
-K = TypeVar("K")
 
 
 class Replay:
@@ -23,8 +22,8 @@ class Replay:
 
     def __init__(self, loss: Tensor, tensors: Sequence[Tensor]) -> None:
         self._fed_by: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
-        self._received: dict[Node, Tensor] = {}
-        self._sent: dict[tuple[Node, int], Tensor] = {}
+        self._received: dict[Node, tuple[bool, bool]] = {}
+        self._sent: dict[tuple[Node, int], tuple[bool, bool]] = {}
         handles = [
             node.register_hook(self._recorder(node))
             for node in self._walk(get_gradient_edge(loss).node)
@@ -36,8 +35,6 @@ class Replay:
         finally:
             for handle in handles:
                 handle.remove()
-        self._into = _fetched(self._received, loss.device)
-        self._out_of = _fetched(self._sent, loss.device)
 
     def origin(self, tensor: Tensor, defect: Defect) -> str:
         """Name the operation where the defect in the gradient of `tensor` began."""
@@ -47,12 +44,12 @@ class Replay:
             culprits = [
                 edge[0]
                 for edge in self._fed_by[node]
-                if edge in self._out_of and self._out_of[edge][column]
+                if edge in self._sent and self._sent[edge][column]
             ]
             if not culprits:
                 return "the sum of the paths that meet there"
             node = culprits[0]
-            if not self._into[node][column]:
+            if not self._received[node][column]:
                 return operation(node)
 
     def _walk(self, root: Node) -> list[Node]:
@@ -80,22 +77,13 @@ class Replay:
         return record
 
 
-def _defects(gradients: list[Tensor]) -> Tensor:
+def _defects(gradients: list[Tensor]) -> tuple[bool, bool]:
     """Tell whether any entry is not finite, and whether every entry is zero."""
     values = [
         g if g.layout == torch.strided else g.coalesce().values() for g in gradients
     ]
-    finite = torch.stack([v.isfinite().all() for v in values]).all()
-    zero = torch.stack([(v == 0).all() for v in values]).all()
-    return torch.stack([~finite, zero])
-
-
-def _fetched(flags: dict[K, Tensor], device: torch.device) -> dict[K, list[bool]]:
-    """Bring all flags to the host in one transfer."""
-    if not flags:
-        return {}
-    rows = torch.stack([flag.to(device) for flag in flags.values()]).tolist()
-    return dict(zip(flags, rows, strict=True))
+    finite = all(bool(value.isfinite().all()) for value in values)
+    return not finite, not any(bool(value.any()) for value in values)
 
 
 def operation(node: Node) -> str:

@@ -54,9 +54,17 @@ def words(frame: FrameType, line: int) -> set[str] | None:
     return found
 
 
+def _within(body: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of `body`, but not those of functions that it defines."""
+    for node in ast.iter_child_nodes(body):
+        if not isinstance(node, _FUNCTIONS):
+            yield node
+            yield from _within(node)
+
+
 def _steps(body: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
     """Yield, for each assignment or ``with``, the names it makes and what it needs."""
-    for node in ast.walk(body):
+    for node in _within(body):
         match node:
             case ast.Assign() | ast.AugAssign():
                 yield set(_named(node, ast.Store)), node
@@ -79,7 +87,7 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
                 yield f".{name}"
             case ast.Compare():
                 yield "a comparison"
-            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other))):
+            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other), ast.Sub())):
                 yield "w = w -" if name == other else name
             case ast.Assign(_, ast.Call(ast.Attribute(_, "backward"))):
                 yield "= backward()"
@@ -90,15 +98,15 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
 
 def _backwards(body: ast.AST) -> Iterator[str]:
     """Yield a word for what the calls of backward() in this code have in common."""
-    calls = [
-        (node, node.func.value)
-        for node in ast.walk(body)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "backward"
-    ]
+    calls = []
+    for node in _within(body):
+        match node:
+            case ast.Call(ast.Attribute(loss, "backward")):
+                calls.append((node, loss))
+            case ast.Call(ast.Attribute(_, "grad"), [loss, *_]):
+                calls.append((node, loss))
     losses = [ast.unparse(loss) for _, loss in calls]
-    loops = [node for node in ast.walk(body) if isinstance(node, ast.For | ast.While)]
+    loops = [node for node in _within(body) if isinstance(node, ast.For | ast.While)]
     for call, loss in calls:
         around = [loop for loop in loops if call in ast.walk(loop)]
         remade = {name for loop in around for name in _named(loop, ast.Store)}

@@ -8,7 +8,6 @@ stops with the page and the line. The tests run the pages in the same way.
 
 import linecache
 import re
-import textwrap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +60,9 @@ class Outcome:
     def __str__(self):
         if self.error or self.answer is None:
             kind, text = type(self.said[-1]).__name__, str(self.said[-1]).strip()
-            return wrapped(f"{kind}: {text}")
+            return f"{kind}: {text}"
         got, truth = self.answer
-        return f"{wrapped(f'got    {got!r}')}\n{wrapped(f'truth  {truth!r}')}"
+        return f"got    {got!r}\ntruth  {truth!r}"
 
 
 class Page:
@@ -194,11 +193,6 @@ def squeezed(text):
     return " ".join(text.split())
 
 
-def wrapped(text):
-    lines = text.splitlines()
-    return "\n".join(textwrap.fill(line, 76, break_long_words=False) for line in lines)
-
-
 def fenced(text):
     return f"```text\n{text}\n```"
 
@@ -222,10 +216,14 @@ def causes(entry):
 def index(silent):
     """Return a line for each pitfall: the title of its page, and the cause."""
     chosen = [entry for entry in CATALOGUE.values() if (not entry.message) == silent]
-    return "\n".join(
-        f"- [](/pitfalls/{entry.name}.md)\\\n  {escaped(entry.causes[0].cause)}"
-        for entry in chosen
-    )
+    lines = []
+    for entry in chosen:
+        first, *others = entry.causes
+        plural = "s" if len(others) > 1 else ""
+        more = f" Or {len(others)} other cause{plural}." if others else ""
+        link = f"[](/pitfalls/{entry.name}.md)"
+        lines.append(f"- {link}\\\n  {escaped(first.cause)}{more}")
+    return "\n".join(lines)
 
 
 def tree():

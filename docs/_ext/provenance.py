@@ -21,7 +21,11 @@ def now():
     import autodiff_guide as ag
 
     machinery = [DOCS / "matplotlibrc", *(DOCS / "_ext").glob("*.py")]
-    package = (DOCS.parent / "autodiff_guide").rglob("*.py")
+    package = [
+        path
+        for path in (DOCS.parent / "autodiff_guide").rglob("*")
+        if path.suffix in {".py", ".toml"}
+    ]
     return {
         "package": digest([*package, *machinery]),
         "torch": torch.__version__,
