@@ -46,12 +46,17 @@ def faults():
                 yield f"figure {number}: numbers along {direction}, but no axis label"
 
 
-shown = []
-plt.show = lambda *args, **kwargs: shown.append(plt.get_fignums())
-start = time.perf_counter()
-runpy.run_path(sys.argv[1], run_name="__main__")
-seconds = time.perf_counter() - start
-report = {"seconds": seconds, "figures": len(plt.get_fignums()), "faults": [*faults()]}
-if not shown:
-    report["faults"].append("never calls plt.show()")
-print(json.dumps(report))
+if __name__ == "__main__":  # a process that a script starts imports this file
+    shown = []
+    plt.show = lambda *args, **kwargs: shown.append(plt.get_fignums())
+    start = time.perf_counter()
+    runpy.run_path(sys.argv[1], run_name="__main__")
+    seconds = time.perf_counter() - start
+    report = {
+        "seconds": seconds,
+        "figures": len(plt.get_fignums()),
+        "faults": [*faults()],
+    }
+    if not shown:
+        report["faults"].append("never calls plt.show()")
+    print(json.dumps(report))

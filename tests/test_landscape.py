@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import re
 import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -85,14 +86,14 @@ def test_squared_error_of_a_linear_model_is_an_exact_paraboloid(linear):
     a, b = torch.meshgrid(found.axis, found.axis, indexing="ij")
     steps = torch.stack([a, b], -1) @ directions
     expected = (
-        found.centre
+        found.center
         + steps @ slope
         + 0.5 * torch.einsum("ijp,pq,ijq->ij", steps, hessian, steps)
     )
     torch.testing.assert_close(found.values, expected, rtol=1e-12, atol=1e-12)
-    assert found.values[4, 4] == found.centre
+    assert found.values[4, 4] == found.center
     assert found.nonconvex == 0
-    torch.testing.assert_close(found.norms, directions.norm(dim=1))
+    assert torch.equal(found.directions, directions)
 
 
 def test_line_is_the_middle_of_the_plane(network):
@@ -101,7 +102,7 @@ def test_line_is_the_middle_of_the_plane(network):
     plane = slice_loss(module, cross_entropy, data, directions, points=5)
     line = slice_loss(module, cross_entropy, data, directions[:1], points=5)
     assert torch.equal(line.values, plane.values[:, 2])
-    assert torch.equal(line.centre, plane.centre)
+    assert torch.equal(line.center, plane.center)
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
@@ -146,7 +147,7 @@ def test_shuffled_loader_is_read_once(linear):
     found = slice_loss(module, mse_loss, loader, directions, points=3)
     assert torch.equal(torch.get_rng_state(), state)
     torch.testing.assert_close(
-        found.centre, mse_loss(module(inputs), targets).detach(), rtol=1e-12, atol=0
+        found.center, mse_loss(module(inputs), targets).detach(), rtol=1e-12, atol=0
     )
 
 
@@ -159,7 +160,7 @@ def test_the_middle_of_a_symmetric_span_is_the_centre(span, half):
         module, mse_loss, data, torch.ones(1, 3), span=span, points=2 * half + 1
     )
     assert found.axis[half] == 0
-    assert found.values[half] == found.centre
+    assert found.values[half] == found.center
 
 
 def test_half_precision_keeps_its_axis():
@@ -176,7 +177,7 @@ def test_half_precision_keeps_its_axis():
 def surface(fn, points=41, span=2.0):
     axis = torch.linspace(-span, span, points, dtype=torch.float64)
     values = fn(*torch.meshgrid(axis, axis, indexing="ij"))
-    return Landscape(values, axis, values[points // 2, points // 2], torch.ones(2))
+    return Landscape(values, axis, values[points // 2, points // 2])
 
 
 def test_roughness_of_known_surfaces():
@@ -197,13 +198,13 @@ def test_roughness_of_known_surfaces():
 
 def test_roughness_on_a_line():
     axis = torch.linspace(-2, 2, 41, dtype=torch.float64)
-    wells = Landscape((axis**2 - 1) ** 2, axis, torch.ones(()), torch.ones(1))
+    wells = Landscape((axis**2 - 1) ** 2, axis, torch.ones(()))
     assert wells.minima == 2
     assert 0.25 < wells.nonconvex < 0.35
     # Sixteenths are exact, and where nothing cancels each value is off by half of its
     # last place: that is rounding, and no bend.
     exact = torch.arange(-20, 21, dtype=torch.float64) / 16
-    straight = Landscape(1 + exact / 3, exact, torch.ones(()), torch.ones(1))
+    straight = Landscape(1 + exact / 3, exact, torch.ones(()))
     assert (straight.minima, straight.nonconvex) == (0, 0.0)
 
 
@@ -283,26 +284,6 @@ def test_module_is_left_as_it_was(network, mode, fault):
         with pytest.raises((ArithmeticError, KeyboardInterrupt)):
             slice_loss(module, Failing(fault), data, directions, points=5, mode=mode)
     assert_same(before, everything(module))
-
-
-def test_module_is_left_as_it_was_if_the_checkpoint_cannot_be_written(
-    network, tmp_path, monkeypatch
-):
-    module, data = network
-    directions = random_directions(module)
-    before = everything(module)
-
-    def full(*_, **__):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="no space") as caught:
-        slice_loss(
-            module, cross_entropy, data, directions, checkpoint=tmp_path / "c.npz"
-        )
-    assert_same(before, everything(module))
-    assert caught.traceback
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_graph_recorded_before_can_still_be_used(network):
@@ -396,14 +377,17 @@ def test_threads_and_processes_give_the_serial_values(network, tmp_path):
 
 
 class KilledOnce:
-    """A loss that kills its process once, when some rows are done."""
+    """A loss that kills its process once, when it has been called a few times."""
 
-    def __init__(self, done, killed):
-        self.done, self.killed = done, killed
+    def __init__(self, folder, times):
+        self.folder, self.times = folder, times
 
     def __call__(self, output, targets):
-        if self.done.exists() and not self.killed.exists():
-            self.killed.touch()
+        calls, killed = self.folder / "calls", self.folder / "killed"
+        with calls.open("a") as file:
+            file.write("x")
+        if calls.stat().st_size > self.times and not killed.exists():
+            killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return mse_loss(output, targets)
 
@@ -416,7 +400,6 @@ def test_dask_loses_nothing_when_a_worker_is_killed(linear, tmp_path):
     module, data = linear
     directions = random_directions(module)
     serial = slice_loss(module, mse_loss, data, directions, points=9)
-    done, killed = tmp_path / "rows.npz", tmp_path / "killed"
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
         with (
@@ -427,59 +410,129 @@ def test_dask_loses_nothing_when_a_worker_is_killed(linear, tmp_path):
         ):
             found = slice_loss(
                 module,
-                KilledOnce(done, killed),
+                KilledOnce(tmp_path, times=30),
                 data,
                 directions,
                 points=9,
                 executor=client.get_executor(),
-                checkpoint=done,
             )
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    assert killed.exists()
+    assert (tmp_path / "killed").exists()
     # Dask's workers may have another number of threads, and add in another order.
     torch.testing.assert_close(found.values, serial.values, rtol=1e-12, atol=0)
 
 
-# -- checkpoints -------------------------------------------------------------
+# -- in portions, and in a file ----------------------------------------------
 
 
 class Counting:
-    """A loss that counts its calls, and may stop the run."""
+    """A loss that counts its calls."""
 
-    def __init__(self, stop=0):
-        self.calls, self.stop = 0, stop
+    def __init__(self):
+        self.calls = 0
 
     def __call__(self, output, targets):
         self.calls += 1
-        if self.calls == self.stop:
-            raise KeyboardInterrupt
         return mse_loss(output, targets)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_interrupted_run_resumes(linear, tmp_path, count):
+def test_a_run_in_portions_computes_each_row_once(linear, tmp_path, count):
     module, data = linear
-    directions, path = random_directions(module, count=count), tmp_path / "rows.npz"
+    directions, path = random_directions(module, count=count), tmp_path / "slice.npz"
     whole = slice_loss(module, mse_loss, data, directions, points=5)
-    width = 5 if count == 2 else 1
-    choice, centre = 2, 3  # two evaluations choose the mode in which points are run
-    with pytest.raises(KeyboardInterrupt):
-        slice_loss(
-            module,
-            Counting(stop=centre + choice + 2 * width + 1),
-            data,
-            directions,
-            points=5,
-            checkpoint=path,
-        )
-    rest = Counting()
-    found = slice_loss(module, rest, data, directions, points=5, checkpoint=path)
-    assert rest.calls == centre + choice + 3 * width
+    assert not whole.missing.any()
+    width, center = 5 if count == 2 else 1, 1
+    first = slice_loss(module, mse_loss, data, directions, points=5, rows=2)
+    assert first.missing.tolist() == [False, False, True, True, True]
+    assert torch.equal(first.values[:2], whole.values[:2])
+    first.save(path)
+    before = first.values.clone()
+    loss = Counting()
+    found = slice_loss(module, loss, data, points=5, resume=Landscape.load(path))
+    assert loss.calls == center + 3 * width
     assert torch.equal(found.values, whole.values)
+    assert torch.equal(found.directions, directions)
+    assert torch.equal(first.values.nan_to_num(-1), before.nan_to_num(-1))
     again = Counting()
-    slice_loss(module, again, data, directions, points=5, checkpoint=path)
-    assert again.calls == centre
+    slice_loss(module, again, data, directions, points=5, resume=found)
+    assert again.calls == center
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_run_leaves_what_was_saved(network, tmp_path):
+    module, data = network
+    path = tmp_path / "slice.npz"
+    found = slice_loss(module, cross_entropy, data, points=5, rows=2)
+    found.save(path)
+    with pytest.raises(KeyboardInterrupt):
+        slice_loss(module, Failing(interrupt), data, points=5, resume=found)
+    assert Landscape.load(path).missing.sum() == 3
+
+
+def test_directions_take_the_type_of_the_module(linear):
+    module, data = linear
+    direction = torch.ones(1, 8)
+    found = slice_loss(module, mse_loss, data, direction, points=3)
+    assert found.directions.dtype == torch.float64
+    wide = slice_loss(module, mse_loss, data, direction.double(), points=3)
+    assert torch.equal(found.values, wide.values)
+
+
+def test_directions_are_random_ones_by_default(network):
+    module, data = network
+    torch.manual_seed(3)
+    found = slice_loss(module, cross_entropy, data, points=3)
+    torch.manual_seed(3)
+    assert torch.equal(found.directions, random_directions(module))
+
+
+def test_rows_that_overflow_are_computed_again(linear):
+    module, data = linear
+    directions = random_directions(module)
+    lost = slice_loss(
+        module, lambda *pair: mse_loss(*pair) * torch.nan, data, directions, points=3
+    )
+    assert lost.missing.all()
+    assert lost.minima == 0
+    assert np.isnan(lost.nonconvex)
+    assert "3 of 3" in str(lost)
+    assert "from nan to nan" in repr(lost)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_file_holds_the_whole_landscape(tmp_path, dtype):
+    module = nn.Linear(3, 2).to(dtype)
+    data = torch.ones(4, 3, dtype=dtype), torch.zeros(4, 2, dtype=dtype)
+    path = str(tmp_path / "plane")
+    found = slice_loss(module, mse_loss, data, points=5, rows=3)
+    found.save(path)
+    again = Landscape.load(path)
+    for name in ("values", "axis", "center", "directions"):
+        old, new = getattr(found, name), getattr(again, name)
+        assert torch.equal(new.to(old).nan_to_num(-1), old.nan_to_num(-1)), name
+    assert repr(again) == repr(found)
+    whole = slice_loss(module, mse_loss, data, points=5, resume=again)
+    assert not whole.missing.any()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    linear, tmp_path, monkeypatch
+):
+    module, data = linear
+    path = tmp_path / "slice.npz"
+    found = slice_loss(module, mse_loss, data, points=3)
+    found.save(path)
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space"):
+        found.save(path)
+    assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -490,13 +543,17 @@ def half(path):
 def flipped(path):
     content = bytearray(path.read_bytes())
     with np.load(path) as file:
-        place = content.index(file["rows"].tobytes()[:8])
+        place = content.index(file["values"].tobytes()[:8])
     content[place] ^= 1
     path.write_bytes(content)
 
 
 def pickled(path):
-    path.write_bytes(pickle.dumps({"rows": 1}))
+    path.write_bytes(pickle.dumps({"values": 1}))
+
+
+def objects(path):
+    np.savez(path, values=np.array([{}], dtype=object))
 
 
 def text(path):
@@ -519,63 +576,75 @@ def other_names(path):
 def wrong_shape(path):
     with np.load(path) as file:
         parts = dict(file)
-    np.savez(path, **parts | {"rows": parts["rows"][:, :2]})
+    np.savez(path, **parts | {"values": parts["values"][:, :2]})
 
 
 @pytest.mark.parametrize(
     "damage",
-    [half, flipped, pickled, text, empty, array, other_names, wrong_shape],
+    [half, flipped, pickled, objects, text, empty, array, other_names, wrong_shape],
     ids=lambda damage: damage.__name__,
 )
-def test_damaged_checkpoint_is_refused(linear, tmp_path, damage):
+def test_a_damaged_file_is_refused(linear, tmp_path, damage):
     module, data = linear
-    directions, path = random_directions(module), tmp_path / "rows.npz"
-    slice_loss(module, mse_loss, data, directions, points=3, checkpoint=path)
+    path = tmp_path / "slice.npz"
+    slice_loss(module, mse_loss, data, points=3).save(path)
     damage(path)
-    with pytest.raises(ValueError, match=r"damaged or foreign one, .*rows\.npz"):
-        slice_loss(module, mse_loss, data, directions, points=3, checkpoint=path)
+    with pytest.raises(ValueError, match=r"damaged or foreign one, .*slice\.npz"):
+        Landscape.load(path)
 
 
-def test_checkpoint_of_another_slice_is_refused(linear, tmp_path):
+def test_another_slice_is_not_resumed(linear):
     module, data = linear
-    directions, path = random_directions(module), tmp_path / "rows.npz"
+    directions = random_directions(module)
+    begun = slice_loss(module, mse_loss, data, directions, points=3, rows=1)
 
-    def run(loss=mse_loss, data=data, directions=directions, **settings):
-        slice_loss(
-            module,
-            loss,
-            data,
-            directions,
-            checkpoint=path,
-            **{"points": 3, **settings},
-        )
+    def run(loss=mse_loss, data=data, **settings):
+        slice_loss(module, loss, data, **{"points": 3, "resume": begun, **settings})
 
     run()
-    for changed, other in {
-        "directions": {"directions": 2 * directions},
-        "data": {"data": (data[0], data[1].flip(0))},
-        "points": {"points": 5},
-        "mode": {"mode": "train"},
-        "loss at the centre": {"loss": nn.L1Loss()},
-    }.items():
-        with pytest.raises(ValueError, match=f"another.*not the same .*{changed}"):
+    for changed, other in (
+        ("directions", {"directions": 2 * directions}),
+        ("center", {"data": (data[0], data[1].flip(0))}),
+        ("axis", {"points": 5}),
+        ("axis", {"span": 2.0}),
+        ("center", {"loss": nn.L1Loss()}),
+        ("directions", {"resume": Landscape(begun.values, begun.axis, begun.center)}),
+    ):
+        with pytest.raises(ValueError, match=f"resume: .* with another {changed}"):
             run(**other)
     with torch.no_grad():
         module.weight += 1
-    with pytest.raises(ValueError, match="not the same parameters, loss at the centre"):
+    with pytest.raises(ValueError, match="another center"):
         run()
 
 
-def test_checkpoint_needs_a_folder(linear, tmp_path):
+def test_values_as_an_array_and_as_a_table(linear):
     module, data = linear
-    with pytest.raises(ValueError, match="checkpoint: expected a path in a folder"):
-        slice_loss(
-            module,
-            mse_loss,
-            data,
-            random_directions(module),
-            checkpoint=tmp_path / "none" / "rows.npz",
-        )
+    plane = slice_loss(module, mse_loss, data, points=3)
+    line = slice_loss(module, mse_loss, data, plane.directions[:1], points=3)
+    arrays = plane.numpy()
+    assert set(arrays) == {"values", "axis", "center", "directions"}
+    assert np.array_equal(arrays["values"], plane.values.numpy())
+    pandas = pytest.importorskip("pandas")
+    table = plane.to_pandas()
+    assert isinstance(table, pandas.DataFrame)
+    assert table.loc[-1.0, 1.0] == plane.values[0, 2]
+    assert (table.index.name, table.columns.name) == ("direction 1", "direction 2")
+    assert line.to_pandas()["loss"].tolist() == line.values.tolist()
+
+
+def test_the_repr_is_short(linear):
+    module, data = linear
+    found = slice_loss(module, mse_loss, data, points=3, rows=2)
+    assert re.fullmatch(
+        r"Landscape\(3 × 3 points, losses from \S+ to \S+, 1 rows missing\)",
+        repr(found),
+    )
+
+
+def test_values_and_axis_belong_together():
+    with pytest.raises(ValueError, match=r"values: expected shape \(3,\) or \(3, 3\)"):
+        Landscape(torch.ones(4), torch.ones(3), torch.ones(()))
 
 
 # -- directions --------------------------------------------------------------
@@ -590,10 +659,10 @@ class Mixed(nn.Module):
         self.fc = nn.Linear(5, 2)
 
 
-@pytest.mark.parametrize("normalise", ["filter", None])
-def test_random_directions_move_weights_only(normalise):
+@pytest.mark.parametrize("normalize", ["filter", None])
+def test_random_directions_move_weights_only(normalize):
     module = Mixed()
-    directions = random_directions(module, count=3, normalise=normalise)
+    directions = random_directions(module, count=3, normalize=normalize)
     assert directions.shape == (3, len(vector(module)))
     assert not directions.requires_grad
     for direction in directions:
@@ -602,10 +671,38 @@ def test_random_directions_move_weights_only(normalise):
             if name in ("conv.weight", "fc.weight"):
                 lengths = part.view(weight.shape).flatten(1).norm(dim=1)
                 own = weight.detach().flatten(1).norm(dim=1)
-                assert torch.allclose(lengths, own) == (normalise == "filter")
+                assert torch.allclose(lengths, own) == (normalize == "filter")
                 assert lengths.min() > 0
             else:
                 assert part.count_nonzero() == 0
+
+
+def test_frozen_weights_move_only_if_asked():
+    module = Mixed()
+    module.conv.weight.requires_grad_(False)
+    size = module.conv.weight.numel()
+    assert random_directions(module)[:, :size].count_nonzero() == 0
+    assert random_directions(module, frozen=True)[:, :size].count_nonzero() > 0
+    module.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"module: expected a weight .* frozen=True"):
+        random_directions(module)
+
+
+def test_frozen_weights_are_constants_of_the_hessian():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    data = torch.randn(40, 3, dtype=torch.float64), torch.arange(40) % 3
+    module[0].requires_grad_(False)
+    matrix = hessian_of(module, cross_entropy, data)[20:, 20:]
+    found = hessian_directions(module, cross_entropy, data, count=1)
+    assert found.shape == (1, 38)
+    assert found[:, :20].count_nonzero() == 0
+    part = found[0, 20:]
+    torch.testing.assert_close(part @ matrix @ part, torch.linalg.eigvalsh(matrix)[-1])
+    whole = hessian_directions(module, cross_entropy, data, count=1, frozen=True)
+    assert whole[:, :20].count_nonzero() > 0
+    with pytest.raises(ValueError, match="count: expected at most 0"):
+        hessian_directions(module.requires_grad_(False), cross_entropy, data, count=1)
 
 
 def test_random_directions_follow_their_generator():
@@ -746,13 +843,14 @@ def test_too_few_steps_are_told():
             ValueError,
             r"as the module has 8 parameters, got \(3, 8\)",
         ),
-        ({"directions": torch.ones(1, 8)}, ValueError, "expected torch.float64 on cpu"),
         ({"span": 0.0}, ValueError, "span: expected a positive number"),
         ({"span": (1.0, -1.0)}, ValueError, "span: .* got"),
         ({"span": float("nan")}, ValueError, "span: "),
         ({"points": 2}, ValueError, "points: expected at least 3, got 2"),
         ({"mode": "test"}, ValueError, "mode: expected one of"),
         ({"executor": 4}, TypeError, "executor: .* got int"),
+        ({"resume": "slice.npz"}, TypeError, "resume: expected a Landscape, got str"),
+        ({"rows": 0}, ValueError, "rows: expected at least 1, got 0"),
         ({"data": torch.ones(2)}, TypeError, "data: expected a tuple .* got Tensor"),
         ({"data": 5}, TypeError, "data: .* got int"),
         ({"data": iter(())}, ValueError, "data: expected at least one batch"),
@@ -780,7 +878,7 @@ def test_bad_input_to_directions():
     mixed = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1).double())
     for call, message in (
         (lambda: random_directions(module, count=0), "count: expected at least 1"),
-        (lambda: random_directions(module, normalise="row"), "normalise: .* 'row'"),
+        (lambda: random_directions(module, normalize="row"), "normalize: .* 'row'"),
         (lambda: random_directions(mixed), "module: expected .* one floating"),
         (lambda: direction_to(module, nn.Linear(3, 3)), r"weight has shape \(2, 3\) "),
         (lambda: direction_to(module, nn.Bilinear(3, 3, 2)), "weight has shape"),

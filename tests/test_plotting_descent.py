@@ -1,7 +1,5 @@
 """Views of descents and objectives, by what they put on the axes."""
 
-import itertools
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -86,7 +84,7 @@ def test_surface_spans_the_domain_and_the_values():
 
 
 def test_trajectory_draws_the_points(path):
-    ax = plotting.trajectory(path, function=BOOTH)
+    ax = plotting.trajectory(path, fn=BOOTH)
     np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
     np.testing.assert_allclose(ax.lines[-1].get_xydata()[0], path.points[0])
     assert legend(ax) == [path.rule]
@@ -143,15 +141,20 @@ def test_final_values_tell_ends_apart():
 
 
 def test_basins_count_who_reached_what(many):
-    minimisers = torch.tensor(HIMMELBLAU.minimizers)
-    ax = plotting.basins(many, minimisers=minimisers)
-    assert len(legend(ax)) == 4
-    assert all(text.endswith(": 1 start") for text in legend(ax))
-    assert legend(ax)[0].startswith("(3, 2)")
+    minimizers = torch.tensor(HIMMELBLAU.minimizers).double()
+    reached = torch.cdist(many.points[-1], minimizers).argmin(1)
+    assert reached.unique().numel() == 4
+    names = [f"({x:.3g}, {y:.3g})" for x, y in minimizers.tolist()]
+    ax = plotting.basins(many, reached=reached, names=names)
+    assert legend(ax) == [f"{name}: 1 start" for name in names]
     (cell,) = ax.collections[0].get_paths()
     np.testing.assert_allclose(cell.get_extents().get_points(), [[0, 0], [8, 8]])
-    some = plotting.basins(many, minimisers=minimisers[:2])
+    some = plotting.basins(
+        many, reached=reached.where(reached < 2, -1), names=names[:2]
+    )
     assert legend(some)[-1] == "elsewhere: 2 starts"
+    with pytest.raises(ValueError, match="reached: expected one index for each start"):
+        plotting.basins(many, reached=reached[:2], names=names)
 
 
 @pytest.mark.parametrize("counts", [(4, 3), (1, 5), (1, 1)])
@@ -159,7 +162,7 @@ def test_the_cells_of_a_grid_fill_its_rectangle(counts):
     sides = [torch.linspace(0.0, k - 1.0, k) for k in counts]
     starts = torch.cartesian_prod(*sides)
     found = minimize(HIMMELBLAU, starts, Newton(), steps=1)
-    ax = plotting.basins(found, minimisers=torch.ones(1, 2))
+    ax = plotting.basins(found, reached=torch.zeros(len(starts)), names=["one"])
     cells = [path.get_extents() for some in ax.collections for path in some.get_paths()]
     corners = sorted((cell.x0, cell.y0) for cell in cells)
     np.testing.assert_allclose(corners, starts - 0.5)
@@ -169,34 +172,14 @@ def test_the_cells_of_a_grid_fill_its_rectangle(counts):
 def test_scattered_starts_have_cells_that_can_be_seen():
     starts = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
     found = minimize(HIMMELBLAU, starts, Newton(), steps=1)
-    ax = plotting.basins(found, minimisers=torch.ones(1, 2))
+    ax = plotting.basins(found, reached=torch.zeros(len(starts)), names=["one"])
     (cell, *_) = ax.collections[-1].get_paths()
     assert cell.get_extents().width == pytest.approx(1 / 9, rel=0.05)
 
 
-def test_tangent_steps_touch_the_curve():
-    parabola = CATALOGUE["parabola"]
-    start = torch.tensor([3.0], dtype=torch.float64)
-    found = minimize(parabola, start, GradientDescent(0.2), steps=3)
-    ax = plotting.tangent_steps(found, function=parabola)
-    curve, *tangents, points = ax.lines
-    x, y = curve.get_data()
-    np.testing.assert_allclose(y, 2 * x**2, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(points.get_xdata(), found.points[:, 0])
-    for tangent, point in zip(tangents, found.points[:, 0].tolist(), strict=True):
-        (x0, x1), (y0, y1) = tangent.get_data()
-        assert (y1 - y0) / (x1 - x0) == pytest.approx(4 * point)
-        assert (y0 + y1) / 2 == pytest.approx(2 * point**2)
-    arrows = [(text.xyann, text.xy) for text in ax.texts]
-    expected = list(
-        zip(found.points[:, 0].tolist(), found.values.tolist(), strict=True)
-    )
-    assert np.allclose(arrows, list(itertools.pairwise(expected)))
-
-
 def test_animation_is_light_and_opens_with_whole_paths(path):
     other = minimize(BOOTH, path.points[0], Adam(0.5), steps=90)
-    moving = plotting.animation([path, other], function=BOOTH)
+    moving = plotting.animation([path, other], fn=BOOTH)
     page = moving.to_jshtml()
     assert len(page) < 650_000
     assert 2 <= page.count("data:image/png;base64") <= 60
@@ -219,18 +202,17 @@ def test_views_draw_on_the_axes_given(path, many):
     assert plotting.trajectory(path, ax=ax) is ax
     assert plotting.values(path, ax=ax) is ax
     assert plotting.final_values(many, against=rates, label="start", ax=ax) is ax
-    assert plotting.basins(many, minimisers=torch.ones(1, 2), ax=ax) is ax
+    assert plotting.basins(many, reached=rates, names="abcd", ax=ax) is ax
 
 
-@pytest.mark.parametrize("view", ["trajectory", "animation", "basins", "tangent_steps"])
+@pytest.mark.parametrize("view", ["trajectory", "animation", "basins"])
 def test_views_refuse_points_they_cannot_draw(view):
     sphere: Objective = CATALOGUE["sphere"]
     found = minimize(sphere, torch.ones(3), GradientDescent(0.1), steps=2)
     extra = {
         "trajectory": {},
-        "animation": {"function": sphere},
-        "basins": {"minimisers": torch.ones(1, 2)},
-        "tangent_steps": {"function": sphere},
+        "animation": {"fn": sphere},
+        "basins": {"reached": torch.zeros(()), "names": []},
     }[view]
     with pytest.raises(ValueError, match="result: expected points"):
         getattr(plotting, view)(found, **extra)
@@ -239,4 +221,4 @@ def test_views_refuse_points_they_cannot_draw(view):
 @pytest.mark.parametrize("frames", [2, 61])
 def test_animations_have_a_sensible_length(path, frames):
     with pytest.raises(ValueError, match="frames: expected 3 to 60"):
-        plotting.animation(path, function=BOOTH, frames=frames)
+        plotting.animation(path, fn=BOOTH, frames=frames)

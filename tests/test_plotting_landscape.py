@@ -27,74 +27,65 @@ def bowl():
 @pytest.fixture
 def steep():
     values = 10 ** (2 * AXIS[:, None] + AXIS)
-    return Landscape(values, AXIS, torch.tensor(1.0), torch.ones(2))
+    return Landscape(values, AXIS, torch.tensor(1.0))
 
 
-def test_line_shows_the_losses_and_its_centre():
-    line = Landscape(AXIS**2, AXIS, torch.tensor(0.0), torch.ones(1))
+def test_line_shows_the_losses_and_its_center():
+    line = Landscape(AXIS**2, AXIS, torch.tensor(0.0))
     ax = plotting.slice_line(line, label="one")
-    curve, centre = ax.lines
+    curve, center = ax.lines
     assert curve.get_xdata().tolist() == AXIS.tolist()
     assert curve.get_ydata().tolist() == (AXIS**2).tolist()
-    assert (centre.get_xdata()[0], centre.get_ydata()[0]) == (0, 0)
+    assert (center.get_xdata()[0], center.get_ydata()[0]) == (0, 0)
     assert ax.get_legend_handles_labels()[1] == ["one"]
 
 
-def test_line_away_from_its_centre_does_not_show_it():
+def test_line_away_from_its_center_does_not_show_it():
     axis = AXIS + 2
-    line = Landscape(axis**2, axis, torch.tensor(0.0), torch.ones(1))
+    line = Landscape(axis**2, axis, torch.tensor(0.0))
     assert len(plotting.slice_line(line).lines) == 1
 
 
 def test_contours_are_quantiles_of_the_losses(bowl):
-    ax = plotting.slice_contour(bowl)
+    ax = plotting.contour(bowl)
     bar = ax.figure.axes[1]
     labels = [float(tick.get_text()) for tick in bar.get_yticklabels()]
-    shares = np.linspace(0, 1, 15)[::2] ** 1.5
+    shares = np.linspace(0, 1, 15)[::2] ** 2
     expected = np.quantile(bowl.values.numpy(), shares)
     assert np.allclose(labels, expected, rtol=0.05)
     assert bar.get_ylabel() == "loss"
 
 
 def test_first_direction_is_drawn_to_the_right(bowl):
-    ax = plotting.slice_contour(bowl)
+    ax = plotting.contour(bowl)
     # The loss grows faster along direction 2, so its contours are lower than wide.
     extents = ax.collections[0].get_paths()[2].get_extents()
     assert extents.width == pytest.approx(3**0.5 * extents.height, rel=0.1)
 
 
 def test_wide_ranges_are_logarithmic(steep):
-    ax = plotting.slice_surface(steep)
+    ax = plotting.surface(steep)
     labels = [tick.get_text() for tick in ax.get_zticklabels()]
     assert labels == ["0.001", "0.01", "0.1", "1", "10", "100", "1000"]
     assert list(ax.get_zlim()) == pytest.approx([-3, 3])
 
 
-def test_path_of_training_is_drawn_with_its_end(bowl):
-    path = torch.tensor([[1.0, 0.5], [0.4, 0.1], [0.0, 0.0]])
-    ax = plotting.slice_contour(bowl, path=path)
-    way, end = ax.lines
-    assert np.allclose(np.stack(way.get_data(), 1), path)
-    assert np.allclose(np.stack(end.get_data(), 1), path[-1:])
-    assert ax.get_legend_handles_labels()[1] == ["training", "its end"]
-
-
 def test_losses_that_overflow_are_left_out():
     values = AXIS[:, None] ** 2 + AXIS**2 + 1
     values[0, 0], values[-1, -1] = float("inf"), float("nan")
-    slice_ = Landscape(values, AXIS, torch.tensor(1.0), torch.ones(2))
-    bar = plotting.slice_contour(slice_).figure.axes[1]
+    slice_ = Landscape(values, AXIS, torch.tensor(1.0))
+    bar = plotting.contour(slice_).figure.axes[1]
     assert bar.get_yticklabels()[-1].get_text() == "3"
-    plotting.slice_surface(slice_).figure.canvas.draw()
+    plotting.surface(slice_).figure.canvas.draw()
 
 
 def test_flat_and_lost_surfaces():
-    flat = Landscape(torch.ones(5, 5), AXIS[:5], torch.tensor(1.0), torch.ones(2))
-    bar = plotting.slice_contour(flat).figure.axes[1]
+    flat = Landscape(torch.ones(5, 5), AXIS[:5], torch.tensor(1.0))
+    bar = plotting.contour(flat).figure.axes[1]
     assert bar.get_yticklabels()[0].get_text() == "0.5"
-    lost = Landscape(flat.values * torch.nan, flat.axis, flat.centre, flat.norms)
-    with pytest.raises(ValueError, match="result: expected finite losses, got none"):
-        plotting.slice_surface(lost)
+    lost = Landscape(flat.values * torch.nan, flat.axis, flat.center)
+    with pytest.raises(ValueError, match="what: expected finite heights, got none"):
+        plotting.surface(lost)
 
 
 def test_surface_turns_once(bowl):
@@ -112,19 +103,26 @@ def test_surface_turns_once(bowl):
     ("view", "result", "message"),
     [
         (plotting.slice_line, "plane", "along 1 direction.* got one along 2"),
-        (plotting.slice_contour, "line", "along 2 direction.* got one along 1"),
-        (plotting.slice_surface, "line", "along 2 direction"),
+        (plotting.contour, "line", "along 2 direction.* got one along 1"),
+        (plotting.surface, "line", "along 2 direction"),
         (plotting.turning_surface, "line", "along 2 direction"),
     ],
 )
 def test_views_refuse_what_they_cannot_draw(view, result, message, bowl):
-    line = Landscape(bowl.values[0], AXIS, bowl.centre, torch.ones(1))
+    line = Landscape(bowl.values[0], AXIS, bowl.center)
     with pytest.raises(ValueError, match=message):
         view({"plane": bowl, "line": line}[result])
 
 
-def test_bad_paths_and_frames(bowl):
-    with pytest.raises(ValueError, match=r"path: expected shape \(T, 2\), got \(3,\)"):
-        plotting.slice_contour(bowl, path=torch.ones(3))
+def test_missing_rows_are_left_blank(bowl):
+    values = bowl.values.clone()
+    values[12:] = torch.nan
+    ax = plotting.contour(Landscape(values, AXIS, bowl.center))
+    right = max(path.get_extents().x1 for path in ax.collections[0].get_paths())
+    assert right == pytest.approx(AXIS[11].item())
+    assert ax.get_xlim() == (-1, 1)
+
+
+def test_bad_frames(bowl):
     with pytest.raises(ValueError, match="frames: expected 2 to 36, got 1"):
         plotting.turning_surface(bowl, frames=1)

@@ -1,4 +1,4 @@
-"""Losses as drawn: their values and slopes, and the numbers of the softmax."""
+"""Losses as drawn: their values and their slopes."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from autodiff_guide import plotting
-from autodiff_guide.activations import CATALOGUE as ACTIVATIONS
 from autodiff_guide.losses import CATALOGUE
 
 EVERY = pytest.mark.parametrize("loss", CATALOGUE.values(), ids=lambda x: x.name)
@@ -40,29 +39,6 @@ def test_labels_come_from_the_entry():
     assert [line.get_label() for line in ax.lines] == ["loss", "slope"]
 
 
-def test_the_grid_holds_every_loss_once():
-    figure = plotting.loss_grid(CATALOGUE.values(), columns=3)
-    assert [ax.get_title() for ax in figure.axes] == [
-        x.title for x in CATALOGUE.values()
-    ]
-    assert sum(ax.get_legend() is not None for ax in figure.axes) == 1
-
-
-def test_the_cells_hold_the_jacobian():
-    logits = torch.tensor([3.0, 1.0, -3.0])
-    ax = plotting.softmax_jacobian(logits)
-    numbers = [float(text.get_text()) for text in ax.texts]
-    expected = ACTIVATIONS["softmax"].derivative(logits).flatten().tolist()
-    np.testing.assert_allclose(numbers, expected, rtol=6e-3)
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == [
-        "x = 3",
-        "x = 1",
-        "x = -3",
-    ]
-    assert ax.yaxis_inverted()
-
-
 def test_views_draw_where_they_are_told():
     _, ax = plt.subplots()
     assert plotting.loss_curve(CATALOGUE["mse_loss"], ax=ax) is ax
-    assert plotting.softmax_jacobian(torch.zeros(2), ax=ax) is ax

@@ -1,17 +1,22 @@
-"""What every view shares: colours that all readers can tell apart, and an axes."""
+"""What every view shares: colors that all readers can tell apart, and an axes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from torch import Tensor
 
 # From Okabe and Ito's palette, the four with contrast 3:1 on white and on black.
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
 GREEN = "#009e73"
 PURPLE = "#cc79a7"
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
-COLOUR_MAP = "viridis"
+COLORS = (BLUE, VERMILION, GREEN, PURPLE)
+COLOR_MAP = "viridis"
 
 
 def own_axes(ax: Axes | None) -> Axes:
@@ -19,3 +24,8 @@ def own_axes(ax: Axes | None) -> Axes:
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
     return ax
+
+
+def numbers(tensor: Tensor) -> NDArray[np.floating[Any]]:
+    """Return what matplotlib draws: a float64 array of its own."""
+    return tensor.detach().double().cpu().numpy()

@@ -122,8 +122,8 @@ def measure(skip, width, points, device):
         "parameters": directions.shape[1],
         "training loss": loss,
         "accuracy on digits held back": right,
-        "loss at the centre": found.centre.item(),
-        "norms": found.norms.tolist(),
+        "loss at the centre": found.center.item(),
+        "norms": directions.norm(dim=1).tolist(),
         "seconds of training": round(trained - began, 1),
         "seconds of slicing": round(time.perf_counter() - trained, 1),
     }

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.derivatives import grad, jvp
 
 device = ag.preferred_device()
@@ -62,8 +61,15 @@ fig, (left, right) = plt.subplots(
 )
 ticks = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64, device=device)
 points = torch.cartesian_prod(ticks, ticks)
-plotting.gradient_field(height, points, ax=left)
+slopes = torch.vmap(grad(height))(points)
+side = torch.linspace(-2, 2, 101)
+grid = torch.meshgrid(side, side, indexing="xy")
+left.contour(*grid, height(grid), levels=12, colors="C0")
+left.quiver(
+    *points.T.cpu(), *slopes.T.cpu(), color="C1", angles="xy", width=0.008
+)
 left.plot(*here.cpu(), "o", color="C2")
+left.set(xlabel="x", ylabel="y", aspect="equal")
 right.plot(angles.cpu(), rates.cpu())
 right.axvline(float(uphill), color="C1", label="gradient's direction")
 right.axhline(float(length), color="C2", linestyle="--", label="its length")

@@ -39,8 +39,11 @@ sides = {
 }
 
 fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="constrained")
+near = torch.linspace(-1.5, 1.5, 201)
 for ax, (fn, found) in zip(axes, sides.items(), strict=True):
-    plotting.half_tangents(fn, zero, found, reach=1.5, ax=ax)
+    ax.plot(near, fn(near), label="f")
+    at = zero.item(), fn(zero).item()
+    plotting.half_tangents(found, at, reach=1.5, ax=ax)
     ax.set_title(f"{fn.__name__} has a {ax.get_title()}")
     ax.legend(fontsize=9)
 absolute = sides[torch.abs]

@@ -47,7 +47,7 @@ print(x.grad.cpu())
 weights = torch.ones(2, 2, device=device)
 jacobian = ag.derivatives.jacobian(parabola)(x.detach())
 fig, ax = plt.subplots(figsize=(5, 5), layout="constrained")
-plotting.vector_jacobian_product(weights, jacobian, ax=ax)
+plotting.vector_jacobian_product(weights, jacobian, x.grad, ax=ax)
 fig.set_label(
     "A column of four ones, v, beside a 4 by 4 Jacobian with "
     f"{jacobian.min():g} on its diagonal and 0 elsewhere. The row below, "
@@ -75,7 +75,7 @@ squares(point).backward(gradient=v)
 
 J = ag.derivatives.jacobian(squares)(point.detach())
 fig, ax = plt.subplots(figsize=(5, 3.75), layout="constrained")
-plotting.vector_jacobian_product(v, J, ax=ax)
+plotting.vector_jacobian_product(v, J, point.grad, ax=ax)
 rows = "; ".join(", ".join(f"{d:g}" for d in row) for row in J.tolist())
 product = ", ".join(f"{d:g}" for d in point.grad.tolist())
 fig.set_label(

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
+from autodiff_guide import plotting
 
 device = ag.preferred_device()
 
@@ -61,13 +62,10 @@ wrong
 found = wrong.comparison
 right = by_hand(p, t).cpu()
 tilt = (found.yours / found.numeric).median().item()
-ends = found.numeric.abs().max().item() * torch.tensor([-1.1, 1.1])
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-ax.plot(found.numeric, found.yours, "s", label="forgot to divide by N")
-ax.plot(found.numeric, right, "o", label="by hand, right")
-ax.plot(ends, ends, "--", color="C2", label="equal")
-ax.set(xlabel="numeric gradient", ylabel="yours")
+plotting.gradient_report(wrong, ax=ax)
+ax.plot(found.numeric, right, "s", color="C2", label="by hand, right")
 ax.legend()
 fig.set_label(
     f"Yours against the numeric gradient at {len(right)} elements. The "

@@ -78,9 +78,12 @@ FUNCTIONS = {
 }
 fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.4), layout="constrained")
 zero, reach = row(0.0).squeeze(), row(-1.5, 1.5)
+near = torch.linspace(-1.5, 1.5, 201)
 for ax, (name, fn) in zip(axes, FUNCTIONS.items(), strict=True):
     sides = one_sided_derivatives(fn, zero)
-    plotting.half_tangents(fn, zero, sides, reach=1.5, ax=ax)
+    ax.plot(near, fn(near), label="f")
+    at = zero.item(), fn(zero).item()
+    plotting.half_tangents(sides, at, reach=1.5, ax=ax)
     yours = fn(zero) + grad(fn)(zero) * reach
     ax.plot(reach.cpu(), yours.cpu(), ":", color="C3", label="autograd")
     ax.set_title(name)

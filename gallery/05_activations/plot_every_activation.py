@@ -7,6 +7,8 @@ region where it hardly passes a gradient; then the four that mix a vector.
 """
 
 # curriculum: C6.6
+import math
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -35,11 +37,23 @@ for entry in elementwise:
 # %%
 # As pictures.
 
-fig = plotting.activation_grid()
+rows = math.ceil(len(elementwise) / 3)
+fig = plt.figure(figsize=(7.2, 1.7 * rows), layout="constrained")
+for place, entry in enumerate(elementwise, start=1):
+    ax = fig.add_subplot(rows, 3, place)
+    plotting.activation(entry, ax=ax)
+    ax.set(title=entry.title, xlabel="", ylabel="")
+    if entry.name == "relu":
+        handles, labels = ax.get_legend_handles_labels()
+fig.legend(
+    handles, ["value", *labels[1:]], loc="outside upper center", ncols=3
+)
+fig.supxlabel("x")
+fig.supylabel("value and slope")
 fig.set_label(
     f"{len(elementwise)} small plots, one for each element-wise "
-    "activation, with its value, its slope by autograd and by hand, its "
-    "kinks ringed, and shaded where the slope is below 0.01."
+    "activation, with its value, its slope, its kinks ringed, and shaded "
+    "where the slope is below 0.01."
 )
 
 # %%

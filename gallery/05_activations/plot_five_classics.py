@@ -61,7 +61,7 @@ print(torch.relu(near))
 torch.set_printoptions(profile="default")
 
 # %%
-# The picture has the slope as well: by autograd, and by hand inside it.
+# The picture has the slope as well: by hand, as the catalogue has it.
 
 fig, axes = plt.subplots(3, 2, figsize=(7.2, 7.2), layout="constrained")
 for ax, name in zip(axes.flat, in_numpy, strict=False):
@@ -72,8 +72,7 @@ handles, labels = axes[1, 1].get_legend_handles_labels()
 axes[2, 1].legend(handles, ["value", *labels[1:]], loc="center")
 fig.set_label(
     "Step, sigmoid, tanh, ReLU and softplus from -5 to 5, each with its "
-    "slope by autograd and by hand, which coincide; shaded where the slope "
-    "is below 0.01."
+    "slope; shaded where the slope is below 0.01."
 )
 
 # %%

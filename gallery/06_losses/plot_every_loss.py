@@ -18,6 +18,18 @@ from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
 
+
+def draw(names):
+    """One small plot for each loss, two in a row."""
+    rows = -(-len(names) // 2)
+    fig = plt.figure(figsize=(6.4, 2.6 * rows), layout="constrained")
+    for place, name in enumerate(names, start=1):
+        ax = fig.add_subplot(rows, 2, place)
+        plotting.loss_curve(CATALOGUE[name], ax=ax)
+    fig.axes[0].legend()
+    return fig
+
+
 # %%
 # Losses of a number that should be near another. What differs is how the
 # slope grows with the distance: without bound, not at all, or to a limit.
@@ -26,7 +38,7 @@ names = [
     "mse_loss", "l1_loss", "huber_loss",
     "smooth_l1_loss", "poisson_nll_loss", "gaussian_nll_loss",
 ]  # fmt: skip
-fig = plotting.loss_grid(CATALOGUE[name] for name in names)
+fig = draw(names)
 fig.set_label(
     f"Six curves with slopes: {', '.join(names)}. The slope of the squared "
     "error grows with the residual, that of the absolute error is -1 or 1, "
@@ -41,7 +53,7 @@ names = [
     "cross_entropy", "nll_loss", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "kl_div", "multi_margin_loss",
 ]  # fmt: skip
-fig = plotting.loss_grid(CATALOGUE[name] for name in names)
+fig = draw(names)
 fig.set_label(
     f"Six curves with slopes: {', '.join(names)}. The two from "
     "logits fall with a slope from -1 to 0; nll_loss and kl_div are "
@@ -56,7 +68,7 @@ names = [
     "hinge_embedding_loss", "soft_margin_loss", "margin_ranking_loss",
     "cosine_embedding_loss", "triplet_margin_loss",
 ]  # fmt: skip
-fig = plotting.loss_grid(CATALOGUE[name] for name in names)
+fig = draw(names)
 fig.set_label(
     f"Five curves with slopes: {', '.join(names)}. The slopes of the three "
     "hinges jump between -1, 0 and 1; those of the soft "

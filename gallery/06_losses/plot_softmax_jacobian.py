@@ -52,7 +52,13 @@ print(f"hand - numeric:  {(J - numeric.value).abs().max().item():.0e}")
 # each column sums to 0, for what one gains the others lose.
 
 fig, ax = plt.subplots(figsize=(4.8, 4.2), layout="constrained")
-plotting.softmax_jacobian(x, ax=ax)
+plotting.matrix(
+    J,
+    rows=[f"p of {value:g}" for value in x.tolist()],
+    columns=[f"x = {value:g}" for value in x.tolist()],
+    ax=ax,
+)
+ax.set(xlabel="by this logit", ylabel="derivative of this probability")
 fig.set_label(
     "Three by three cells: the derivatives of softmax at 3, 1 and -3. "
     f"On the diagonal {J[0, 0].item():.3g}, {J[1, 1].item():.3g} and "

@@ -48,7 +48,11 @@ calm
 
 def draw(result):
     fig, ax = plt.subplots(figsize=(6.0, 5.6), layout="constrained")
-    plotting.basins(result, minimisers=minimizers, ax=ax)
+    distance, nearest = torch.cdist(result.points[-1], minimizers).min(1)
+    reached = nearest.where(distance < 0.1, -1)
+    names = [f"({x:.3g}, {y:.3g})" for x, y in minimizers.tolist()]
+    plotting.basins(result, reached=reached, names=names, ax=ax)
+    ax.plot(*minimizers.T.cpu(), "o", color="white")
     ax.set_aspect("equal")
     return fig, [text.get_text() for text in ax.get_legend().get_texts()]
 

@@ -8,11 +8,12 @@ enough, and a second one for the left side sends the point away.
 """
 
 # curriculum: C2.4, C2.5
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent, Status
 
 device = ag.preferred_device()
@@ -40,11 +41,21 @@ rule = GradientDescent(lr=0.12)
 fig, axes = plt.subplots(
     1, 2, figsize=(7.0, 3.6), sharey=True, layout="constrained"
 )
+around = torch.linspace(-3.8, 3.8, 201)
 for ax, start in zip(axes, starts, strict=True):
     descent = ag.minimize(parabola, start, rule, steps=4)
-    plotting.tangent_steps(descent, function=parabola, ax=ax)
-    ax.set_title(f"from x = {start.item():g}")
-axes[1].set_ylabel("")
+    x, y = descent.points[:, 0].tolist(), descent.values.tolist()
+    ax.plot(around, 2 * around**2)
+    for here, height in zip(x, y, strict=True):
+        near = [here - 0.7, here + 0.7]
+        tangent = [height + 4 * here * (a - here) for a in near]
+        ax.plot(near, tangent, color="C2", linewidth=1)
+    ax.plot(x, y, "o", color="C1")
+    for tail, head in pairwise(zip(x, y, strict=True)):
+        style = {"arrowstyle": "->", "color": "C1", "shrinkB": 4}
+        ax.annotate("", xy=head, xytext=tail, arrowprops=style)
+    ax.set(xlabel="x", title=f"from x = {start.item():g}")
+axes[0].set_ylabel("value")
 fig.set_label(
     "A parabola, descended in four steps from x = -3 on its left and from "
     "x = 3 on its right. Both paths move towards the minimum at 0."

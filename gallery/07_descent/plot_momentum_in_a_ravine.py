@@ -32,7 +32,7 @@ heavy = ag.minimize(ravine, start, Momentum(0.01, momentum=0.8), steps=60)
 
 film = plotting.animation(
     [plain, heavy],
-    function=ravine,
+    fn=ravine,
     domain=((-2.0, 0.6), (-0.7, 0.7)),
     frames=20,
 )

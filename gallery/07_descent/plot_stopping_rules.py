@@ -56,7 +56,7 @@ crawl
 away = (crawl.points[-1] - point(1.0, 1.0)).norm().item()
 slope = crawl.gradient_norms[-1].item()
 fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-plotting.trajectory(crawl, function=valley, ax=ax)
+plotting.trajectory(crawl, fn=valley, ax=ax)
 ax.plot(
     1, 1, "*", color="C1", markeredgecolor="white", ms=16, label="minimum"
 )

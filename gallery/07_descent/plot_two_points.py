@@ -44,9 +44,7 @@ learnt
 # line with a little more slope and a little less height is nearly as good.
 
 fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-plotting.trajectory(
-    learnt, function=loss, domain=((-0.5, 5), (-1.5, 5)), ax=ax
-)
+plotting.trajectory(learnt, fn=loss, domain=((-0.5, 5), (-1.5, 5)), ax=ax)
 ax.set(xlabel="slope k", ylabel="height b")
 k_found, b_found = learnt.points[-1].tolist()
 fig.set_label(

@@ -57,11 +57,11 @@ print(f"outputs differ by {difference:.1e}")
 # with every filter scaled to the length of the network's own filter.
 
 
-def line(module, normalise):
+def line(module, normalize):
     direction = random_directions(
         module,
         count=1,
-        normalise=normalise,
+        normalize=normalize,
         generator=torch.Generator(device).manual_seed(1),
     )
     return ag.slice_loss(
@@ -79,12 +79,12 @@ fig, axes = plt.subplots(
     2, figsize=(6.4, 6), sharex=True, layout="constrained"
 )
 for ax, kind in zip(axes, (None, "filter"), strict=True):
-    for name, colour, width in (("network", "C0", 4), ("twin", "C1", 1.5)):
+    for name, color, width in (("network", "C0", 4), ("twin", "C1", 1.5)):
         plotting.slice_line(
-            found[kind, name], label=name, colour=colour, ax=ax
+            found[kind, name], label=name, color=color, ax=ax
         )
         ax.lines[-2].set_linewidth(width)
-    ax.set_title(f"normalise={kind!r}")
+    ax.set_title(f"normalize={kind!r}")
     ax.set_yscale("log")
     ax.legend()
 axes[0].set_xlabel("")

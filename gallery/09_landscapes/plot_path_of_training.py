@@ -79,7 +79,10 @@ for ax, (name, plane) in zip(axes, planes.items(), strict=True):
     found = ag.slice_loss(
         net, cross_entropy, (inputs, targets), plane, span=span, points=31
     )
-    plotting.slice_contour(found, path=paths[name], ax=ax)
+    plotting.contour(found, ax=ax)
+    x, y = paths[name].T.cpu()
+    ax.plot(x, y, ".-", color="C1", label="training")
+    ax.plot(x[-1], y[-1], "o", color="C1", label="its end")
     ax.set_title(f"{name} plane: {seen[name]:.0%} of the way")
     ax.legend(loc="lower left")
 fig.set_label(

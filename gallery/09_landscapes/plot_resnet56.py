@@ -54,7 +54,6 @@ slices = {
         torch.tensor(value),
         axis,
         torch.tensor(story[name]["loss at the centre"]),
-        torch.tensor(story[name]["norms"]),
     )
     for name, value in values.items()
 }
@@ -62,7 +61,7 @@ smooth, rough = slices["with"], slices["without"]
 
 fig, axes = plt.subplots(2, figsize=(5, 8), layout="constrained")
 for ax, (name, found) in zip(axes, slices.items(), strict=True):
-    plotting.slice_contour(found, ax=ax)
+    plotting.contour(found, ax=ax)
     ax.set_title(f"{name} skips")
 fig.set_label(
     "Contours of the loss around two trained networks of 56 layers. With "
@@ -77,7 +76,7 @@ plt.show()
 spread = plt.figure(figsize=(7.2, 3.4))
 for place, (name, found) in enumerate(slices.items(), start=1):
     ax = spread.add_subplot(1, 2, place, projection="3d")
-    plotting.slice_surface(found, ax=ax)
+    plotting.surface(found, ax=ax)
     ax.set_title(f"{name} skips")
 spread.set_label(
     "The two losses as surfaces, heights logarithmic: a smooth funnel down "

@@ -65,9 +65,9 @@ def here():
 
 
 def curvature(direction):
-    centre = here()
-    bend = grad(grad(lambda step: loss_at(centre + step * direction)))
-    return bend(centre.new_zeros(())).item()
+    center = here()
+    bend = grad(grad(lambda step: loss_at(center + step * direction)))
+    return bend(center.new_zeros(())).item()
 
 
 # %%
@@ -84,7 +84,7 @@ print(f"largest curvature {top:.2f}")
 print(f"of 40 random directions the median is {typical:.3f}")
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-for direction, colour, name, value in (
+for direction, color, name, value in (
     (sharp[0], "C1", "sharpest", top),
     (sharp[1], "C3", "second", curvature(sharp[1])),
     (blind[0], "C0", "random", others[0]),
@@ -93,7 +93,7 @@ for direction, colour, name, value in (
         net, cross_entropy, data, direction[None], span=0.6
     )
     label = f"{name}, curvature {value:.2f}"
-    plotting.slice_line(found, label=label, colour=colour, ax=ax)
+    plotting.slice_line(found, label=label, color=color, ax=ax)
 ax.legend()
 fig.set_label(
     "Loss along three directions of length 1. Along the sharpest it has a "

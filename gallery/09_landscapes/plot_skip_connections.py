@@ -119,7 +119,7 @@ smooth, rough = slices["with"], slices["without"]
 
 fig, axes = plt.subplots(2, figsize=(5, 8), layout="constrained")
 for ax, (name, found) in zip(axes, slices.items(), strict=True):
-    plotting.slice_contour(found, ax=ax)
+    plotting.contour(found, ax=ax)
     ax.set_title(f"{name} skips")
 words = "with {} minima inside, bending downwards at {:.0%} of the points"
 fig.set_label(
@@ -146,7 +146,7 @@ fig, axes = plt.subplots(
     1, 2, figsize=(7.2, 3.4), subplot_kw={"projection": "3d"}
 )
 for ax, (name, found) in zip(axes, slices.items(), strict=True):
-    plotting.slice_surface(found, ax=ax)
+    plotting.surface(found, ax=ax)
     ax.set_title(f"{name} skips")
 fig.set_label(
     "The two losses as surfaces: a bowl with skips, a jagged one without."

@@ -75,7 +75,7 @@ for ax, (name, directions) in zip(
     axes, (("uniform", uniform), ("Gaussian", gaussian)), strict=True
 ):
     found = plane(directions)
-    plotting.slice_contour(found, ax=ax)
+    plotting.contour(found, ax=ax)
     ax.set_title(f"{name}: cosine {cosines[name]:.2f}")
 fig.set_label(
     "Contours of one loss on two planes. Uniform directions, of cosine "
@@ -107,12 +107,12 @@ moved = still + torch.cat(parts)
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
 lines = {}
-for name, direction, colour in (
+for name, direction, color in (
     ("BatchNorm stays", still, "C0"),
     ("BatchNorm moved", moved, "C1"),
 ):
     lines[name] = plane(direction)
-    plotting.slice_line(lines[name], label=name, colour=colour, ax=ax)
+    plotting.slice_line(lines[name], label=name, color=color, ax=ax)
 ax.legend()
 lost = lines["BatchNorm moved"].values - lines["BatchNorm stays"].values
 share = ((moved - still).norm() / moved.norm()).item()

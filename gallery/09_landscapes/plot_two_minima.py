@@ -113,13 +113,13 @@ matched = between(one, paired(other, one))
 print(f"barrier after pairing: {barrier(matched):.3f}")
 
 fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-for found, label, colour in (
+for found, label, color in (
     (straight, "as trained", "C0"),
     (renamed, "its own twin, reordered", "C2"),
     (matched, "units paired first", "C1"),
 ):
     text = f"{label}: barrier {barrier(found):.2f}"
-    plotting.slice_line(found, label=text, colour=colour, ax=ax)
+    plotting.slice_line(found, label=text, color=color, ax=ax)
 ax.legend(loc="upper left", bbox_to_anchor=(0, 1.3))
 ax.set_xlabel("share of the way from one network to the other")
 fig.set_label(

@@ -1,4 +1,4 @@
-"""Descents in motion."""
+"""Descents in motion over the contours of what they descend."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.artist import Artist
 
 from autodiff_guide.descent import Trajectory
-from autodiff_guide.objectives import Objective
-from autodiff_guide.plotting._style import COLOURS
-from autodiff_guide.plotting.descent import path_line, plane_paths
-from autodiff_guide.plotting.objectives import (
+from autodiff_guide.plotting._descent import path_line, plane_paths
+from autodiff_guide.plotting._style import COLORS
+from autodiff_guide.plotting._surfaces import (
     Domain,
     Function,
     draw_contour,
-    require_domain,
+    heights_of,
 )
 
 
 def animation(
     results: Trajectory | Sequence[Trajectory],
     *,
-    function: Objective | Function,
+    fn: Function,
     domain: Domain | None = None,
     frames: int = 24,
 ) -> FuncAnimation:
@@ -37,8 +36,8 @@ def animation(
     Parameters
     ----------
     results : Trajectory or sequence of Trajectory
-        Of points in the plane; each has a colour and its rule as label.
-    function : Objective or callable
+        Of points in the plane; each has a color and its rule as label.
+    fn : Objective or callable
         What was descended: maps points ``(*, 2)`` to values ``(*)``.
     domain : sequence of tuple of float, optional
         Lowest and highest x, then y; an objective knows its own.
@@ -62,7 +61,7 @@ def animation(
     >>> from autodiff_guide.objectives import CATALOGUE
     >>> booth, start = CATALOGUE["booth"], torch.tensor([-5.0, 5.0])
     >>> path = minimize(booth, start, GradientDescent(0.05), steps=20)
-    >>> len(animation(path, function=booth, frames=5).to_jshtml()) < 650_000
+    >>> len(animation(path, fn=booth, frames=5).to_jshtml()) < 650_000
     True
     """
     if not 3 <= frames <= 60:
@@ -73,10 +72,11 @@ def animation(
     paths = [plane_paths(result) for result in several]
     longest = max(len(path) for path in paths)
     figure, ax = plt.subplots(figsize=(4.4, 3.2), dpi=72, layout="constrained")
-    draw_contour(ax, function, require_domain(function, domain), light=True)
+    draw_contour(ax, heights_of(fn, domain)[1], ranges=7)
+    ax.set(xlabel="x", ylabel="y")
     lines = [
         [
-            path_line(ax, path[:, i], COLOURS[k % len(COLOURS)], label=rule)
+            path_line(ax, path[:, i], COLORS[k % len(COLORS)], label=rule)
             for i, rule in enumerate([several[k].rule] + [None] * (path.shape[1] - 1))
         ]
         for k, path in enumerate(paths)

@@ -47,16 +47,16 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
     norms = [layer.gradient or math.nan for layer in result.layers]
     places = range(1, len(norms) + 1)
     (line,) = ax.plot(places, norms, marker=".")
-    colour = line.get_color()
+    color = line.get_color()
     edge = ax.get_xaxis_transform()
     named = {Verdict.FINE}
     for place, layer in zip(places, result.layers, strict=True):
         ill, zero = layer.verdict is not Verdict.FINE, layer.gradient == 0
         at = (place, 0.03 if zero else layer.gradient)
         if zero:
-            ax.plot(*at, "v", color=colour, transform=edge, clip_on=False)
+            ax.plot(*at, "v", color=color, transform=edge, clip_on=False)
         elif ill:
-            ax.plot(*at, "x", color=colour)
+            ax.plot(*at, "x", color=color)
         if layer.verdict not in named:
             named.add(layer.verdict)
             rising = place < len(norms) and norms[place] > layer.gradient
@@ -66,7 +66,7 @@ def gradient_flow(result: GradientFlow, *, ax: Axes | None = None) -> Axes:
                 xycoords=edge if zero else ax.transData,
                 xytext=(8, -4) if zero else (6, -12 if rising else 6),
                 textcoords="offset points",
-                color=colour,
+                color=color,
             )
     ax.set_yscale("log")
     ax.margins(y=0.18)  # leaves room for the words

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from autodiff_guide.plotting._style import BLUE, COLOURS, own_axes
+from autodiff_guide.plotting._style import BLUE, COLORS, own_axes
 from autodiff_guide.tensors import Broadcast
 
 GAP = 1.5
@@ -58,75 +58,34 @@ def broadcast(result: Broadcast, *, ax: Axes | None = None) -> Axes:
         )
     ax = own_axes(ax)
     cells = _padded(result.shape)
-    entries = [
+    positions = [
         torch.arange(prod(shape)).reshape(shape).expand(result.shape).reshape(cells)
         for shape in result.shapes
     ]
+    blocks = [
+        (f"operand {i}", shape, COLORS[(i - 1) % len(COLORS)], [entry])
+        for i, (shape, entry) in enumerate(
+            zip(result.shapes, positions, strict=True), 1
+        )
+    ]
+    pair = positions if len(positions) == 2 else []
+    blocks.append(("result", result.shape, "none", pair))
     left = 0.0
-    for number, (shape, positions) in enumerate(
-        zip(result.shapes, entries, strict=True)
-    ):
-        colour = COLOURS[number % len(COLOURS)]
+    for name, shape, color, entries in blocks:
         own = _padded(shape)
         for cell in product(*map(range, cells)):
-            exists = all(at < size for at, size in zip(cell, own, strict=True))
-            text = str(int(positions[cell]))
-            _draw_cell(ax, left, cell, cells, text, colour, filled=exists)
-        _name_block(ax, left, cells, f"operand {number + 1}\n{shape}")
+            layer, row, column = cell
+            at = left + column, layer * (cells[1] + 0.5) + row
+            exists = all(place < size for place, size in zip(cell, own, strict=True))
+            text = ",".join(str(int(entry[cell])) for entry in entries)
+            _draw_square(ax, *at, text, color, filled=exists)
+        middle = left + cells[2] / 2
+        ax.text(middle, -0.2, f"{name}\n{shape}", ha="center", va="bottom")
         left += cells[2] + GAP
-    for cell in product(*map(range, cells)):
-        pair = [str(int(positions[cell])) for positions in entries]
-        text = ",".join(pair) if len(pair) == 2 else ""
-        _draw_cell(ax, left, cell, cells, text, "none", filled=True)
-    _name_block(ax, left, cells, f"result\n{result.shape}")
-    ax.set_xlim(-GAP / 2, left + cells[2] + GAP / 2)
-    ax.set_ylim(cells[0] * (cells[1] + 0.5), -1.5)
+    ax.set(xlim=(-GAP / 2, left - GAP / 2), ylim=(cells[0] * (cells[1] + 0.5), -1.5))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
-
-
-def _padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    layers, rows, columns = (1,) * (3 - len(shape)) + shape
-    return layers, rows, columns
-
-
-def _draw_cell(
-    ax: Axes,
-    left: float,
-    cell: tuple[int, ...],
-    cells: tuple[int, int, int],
-    text: str,
-    colour: str,
-    *,
-    filled: bool,
-) -> None:
-    layer, row, column = cell
-    x, y = left + column, layer * (cells[1] + 0.5) + row
-    _draw_square(ax, x, y, text, colour, filled=filled)
-
-
-def _draw_square(
-    ax: Axes, x: float, y: float, text: str, colour: str, *, filled: bool
-) -> None:
-    """Draw one cell: filled with `colour`, or dashed; "none" leaves it to the ink."""
-    inked = filled and colour != "none"
-    ax.add_patch(
-        Rectangle(
-            (x + (1 - SIDE) / 2, y + (1 - SIDE) / 2),
-            SIDE,
-            SIDE,
-            facecolor=colour if inked else "none",
-            edgecolor=ax.xaxis.label.get_color() if colour == "none" else colour,
-            linestyle="-" if filled else ":",
-        )
-    )
-    ink = ("white" if colour == BLUE else "black") if inked else None
-    ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink)
-
-
-def _name_block(ax: Axes, left: float, cells: tuple[int, int, int], text: str) -> None:
-    ax.text(left + cells[2] / 2, -0.2, text, ha="center", va="bottom")
 
 
 def storage(tensors: Mapping[str, Tensor], *, ax: Axes | None = None) -> Axes:
@@ -179,13 +138,13 @@ def storage(tensors: Mapping[str, Tensor], *, ax: Axes | None = None) -> Axes:
     for at, value in enumerate(first.as_strided((size,), (1,), 0).tolist()):
         _draw_square(ax, at - 0.5, -0.5, f"{value:.3g}", "none", filled=True)
     for row, t in enumerate(views.values()):
-        colour = COLOURS[row % len(COLOURS)]
+        color = COLORS[row % len(COLORS)]
         read = positions.as_strided(t.shape, t.stride(), t.storage_offset()).flatten()
         for at in range(size):
             readers = (read == at).nonzero().flatten().tolist()
             if readers:
                 text = ",".join(map(str, readers))
-                _draw_square(ax, at - 0.5, row + 0.5, text, colour, filled=True)
+                _draw_square(ax, at - 0.5, row + 0.5, text, color, filled=True)
     ax.set_xlim(-0.6, size - 0.4)
     ax.set_ylim(len(views) + 0.6, -0.6)
     ax.set_aspect("equal")
@@ -195,3 +154,27 @@ def storage(tensors: Mapping[str, Tensor], *, ax: Axes | None = None) -> Axes:
     ax.spines[:].set_visible(False)
     ax.set_xlabel("position in storage")
     return ax
+
+
+def _padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    layers, rows, columns = (1,) * (3 - len(shape)) + shape
+    return layers, rows, columns
+
+
+def _draw_square(
+    ax: Axes, x: float, y: float, text: str, color: str, *, filled: bool
+) -> None:
+    """Draw one cell: filled with `color`, or dashed; "none" leaves it to the ink."""
+    inked = filled and color != "none"
+    ax.add_patch(
+        Rectangle(
+            (x + (1 - SIDE) / 2, y + (1 - SIDE) / 2),
+            SIDE,
+            SIDE,
+            facecolor=color if inked else "none",
+            edgecolor=ax.xaxis.label.get_color() if color == "none" else color,
+            linestyle="-" if filled else ":",
+        )
+    )
+    ink = ("white" if color == BLUE else "black") if inked else None
+    ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink)

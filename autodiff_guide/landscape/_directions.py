@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from autodiff_guide._slices import flat, require_module
 from autodiff_guide._validate import require_count, require_floating
+from autodiff_guide.landscape._problem import flat, require_module, split
 
-NORMALISATIONS = ("filter", None)
+NORMALIZATIONS = ("filter", None)
 
 
 def random_directions(
     module: nn.Module,
     *,
     count: int = 2,
-    normalise: str | None = "filter",
+    normalize: str | None = "filter",
+    frozen: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     r"""Draw random directions, each filter as long as the module's own.
@@ -24,8 +25,9 @@ def random_directions(
               \frac{d_{i,j}}{\lVert d_{i,j} \rVert}\, \lVert \theta_{i,j} \rVert
               \qquad \text{filter } j \text{ of layer } i
 
-    A step of 1 then changes every filter by its own length, whatever its scale. Biases
-    and parameters of normalisation layers are not moved: their entries are zero.
+    A step of 1 then changes every filter by its own length, whatever its scale. Biases,
+    parameters of normalization layers and frozen ones are not moved: their entries are
+    zero.
 
     Parameters
     ----------
@@ -33,8 +35,10 @@ def random_directions(
         With P parameters. A filter is what one index of a weight's first axis selects.
     count : int
         How many directions.
-    normalise : {"filter", None}
+    normalize : {"filter", None}
         None keeps the Gaussian entries, of variance 1.
+    frozen : bool
+        Whether weights with ``requires_grad=False`` move, too.
     generator : Generator, optional
         On the module's device; torch's own by default.
 
@@ -46,8 +50,8 @@ def random_directions(
     Raises
     ------
     TypeError, ValueError
-        If `module` has no parameters, or several dtypes or devices; if `count` is not
-        positive, or `normalise` is unknown.
+        If `module` has no parameters, or several dtypes or devices, or no weight that
+        moves; if `count` is not positive, or `normalize` is unknown.
 
     References
     ----------
@@ -67,9 +71,9 @@ def random_directions(
     """
     require_module("module", module)
     require_count(count)
-    if normalise not in NORMALISATIONS:
+    if normalize not in NORMALIZATIONS:
         raise ValueError(
-            f"normalise: expected one of {NORMALISATIONS}, got {normalise!r}"
+            f"normalize: expected one of {NORMALIZATIONS}, got {normalize!r}"
         )
     still = {
         id(parameter)
@@ -77,24 +81,26 @@ def random_directions(
         if isinstance(part, nn.LayerNorm | nn.RMSNorm)
         for parameter in part.parameters(recurse=False)
     }
-
-    def part_of_direction(weight: Tensor) -> Tensor:
-        if weight.dim() < 2 or id(weight) in still:
-            return torch.zeros_like(weight, requires_grad=False).reshape(-1)
-        drawn = torch.randn(
-            weight.shape, generator=generator, dtype=weight.dtype, device=weight.device
-        ).flatten(1)
-        if normalise == "filter":
-            lengths = weight.detach().flatten(1).norm(dim=1, keepdim=True)
-            drawn *= lengths / drawn.norm(dim=1, keepdim=True)
-        return drawn.reshape(-1)
-
-    return torch.stack(
-        [
-            torch.cat([*map(part_of_direction, module.parameters())])
-            for _ in range(count)
-        ]
-    )
+    parameters = list(module.parameters())
+    moves = [
+        part.dim() > 1 and id(part) not in still and (frozen or part.requires_grad)
+        for part in parameters
+    ]
+    if not any(moves):
+        raise ValueError(
+            "module: expected a weight that moves, got biases, normalization layers "
+            "and frozen parameters only; frozen=True moves frozen ones, too"
+        )
+    directions = torch.zeros_like(flat(parameters)).repeat(count, 1)
+    for direction in directions:
+        parts = zip(moves, split(direction, parameters), parameters, strict=True)
+        for moved, part, weight in parts:
+            if moved:
+                filters = part.normal_(generator=generator).flatten(1)
+                if normalize == "filter":
+                    lengths = weight.detach().flatten(1).norm(dim=1, keepdim=True)
+                    filters *= lengths / filters.norm(dim=1, keepdim=True)
+    return directions
 
 
 def direction_to(module: nn.Module, other: nn.Module) -> Tensor:
@@ -102,8 +108,8 @@ def direction_to(module: nn.Module, other: nn.Module) -> Tensor:
 
     .. math:: d = \theta_{\text{other}} - \theta
 
-    Only parameters are compared. The running means and variances of BatchNorm are
-    buffers: they stay the module's own all along the way.
+    Only parameters are compared, frozen ones as well. The running means and variances
+    of BatchNorm are buffers: they stay the module's own all along the way.
 
     Parameters
     ----------
@@ -128,22 +134,18 @@ def direction_to(module: nn.Module, other: nn.Module) -> Tensor:
     >>> torch.allclose(one.weight + way[0, 0], two.weight)
     True
     """
-    parts = [
-        {name: part.shape for name, part in require_module(*pair).named_parameters()}
-        for pair in (("module", module), ("other", other))
-    ]
-    if parts[0] != parts[1]:
-        name = next(
-            name
-            for name in [*parts[0], *parts[1]]
-            if parts[0].get(name) != parts[1].get(name)
-        )
-        mine, theirs = (tuple(part[name]) if name in part else "none" for part in parts)
-        raise ValueError(
-            f"other: expected the parameters of module, got other ones: {name} has "
-            f"shape {mine} in module and {theirs} in other; build both alike"
-        )
-    return (flat(other) - flat(module))[None]
+    mine, theirs = (
+        {name: tuple(part.shape) for name, part in each.named_parameters()}
+        for each in (require_module("module", module), require_module("other", other))
+    )
+    for name in mine | theirs:
+        if mine.get(name) != theirs.get(name):
+            raise ValueError(
+                f"other: expected the parameters of module, got other ones: {name} has "
+                f"shape {mine.get(name, 'none')} in module and "
+                f"{theirs.get(name, 'none')} in other; build both alike"
+            )
+    return (flat(other.parameters()) - flat(module.parameters()))[None]
 
 
 def pca_directions(points: Tensor, *, count: int = 2) -> Tensor:
@@ -202,7 +204,7 @@ def pca_directions(points: Tensor, *, count: int = 2) -> Tensor:
     return upright(directions[:count]).to(points.dtype)
 
 
-def project(points: Tensor, centre: Tensor, directions: Tensor) -> Tensor:
+def project(points: Tensor, center: Tensor, directions: Tensor) -> Tensor:
     r"""Return the coordinates on a slice of the points on it nearest to given ones.
 
     .. math:: \min_c \Big\lVert \theta - \theta_0 - \sum_k c_k d_k \Big\rVert
@@ -211,8 +213,8 @@ def project(points: Tensor, centre: Tensor, directions: Tensor) -> Tensor:
     ----------
     points : Tensor
         Of shape ``(T, P)``.
-    centre : Tensor
-        Of shape ``(P,)``: the parameters :math:`\theta_0` at the slice's centre.
+    center : Tensor
+        Of shape ``(P,)``: the parameters :math:`\theta_0` at the slice's center.
     directions : Tensor
         Of shape ``(k, P)``: those of the slice, of any lengths and angles.
 
@@ -236,9 +238,9 @@ def project(points: Tensor, centre: Tensor, directions: Tensor) -> Tensor:
     tensor([[1., 1.]])
     """
     require_floating("points", points)
-    require_floating("centre", centre)
+    require_floating("center", center)
     require_floating("directions", directions)
-    shapes = [tuple(part.shape) for part in (points, centre, directions)]
+    shapes = [tuple(part.shape) for part in (points, center, directions)]
     if [len(shape) for shape in shapes] != [2, 1, 2] or len(
         {shape[-1] for shape in shapes}
     ) > 1:
@@ -246,7 +248,7 @@ def project(points: Tensor, centre: Tensor, directions: Tensor) -> Tensor:
             f"points: expected shapes (T, P), (P,) and (k, P), got {shapes[0]}, "
             f"{shapes[1]} and {shapes[2]}"
         )
-    way, plane = (points - centre).double(), directions.double()
+    way, plane = (points - center).double(), directions.double()
     coordinates: Tensor = torch.linalg.solve(plane @ plane.T, plane @ way.T).T
     return coordinates.to(points.dtype)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.patheffects as effects
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
@@ -12,14 +13,8 @@ from matplotlib.typing import ColorType
 from torch import Tensor
 
 from autodiff_guide.descent import Status, Trajectory
-from autodiff_guide.objectives import Objective
-from autodiff_guide.plotting._style import BLUE, COLOURS, GREEN, VERMILION, own_axes
-from autodiff_guide.plotting.objectives import (
-    Domain,
-    Function,
-    draw_contour,
-    require_domain,
-)
+from autodiff_guide.plotting._style import COLORS, GREEN, VERMILION, numbers, own_axes
+from autodiff_guide.plotting._surfaces import Domain, Function, contour
 
 _DOTS = 100  # steps up to which each point of a path is marked
 
@@ -27,19 +22,19 @@ _DOTS = 100  # steps up to which each point of a path is marked
 def trajectory(
     result: Trajectory,
     *,
-    function: Objective | Function | None = None,
+    fn: Function | None = None,
     domain: Domain | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the path of one descent in the plane, or of each of many.
 
-    Call it again with the same `ax` and no `function` to lay another path over it.
+    Call it again with the same `ax` and no `fn` to lay another path over it.
 
     Parameters
     ----------
     result : Trajectory
         Of points in the plane.
-    function : Objective or callable, optional
+    fn : Objective or callable, optional
         What was descended; its contours are drawn below the path.
     domain : sequence of tuple of float, optional
         Lowest and highest x, then y; an objective knows its own.
@@ -58,23 +53,24 @@ def trajectory(
 
     Examples
     --------
+    >>> import torch
     >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> from autodiff_guide.objectives import CATALOGUE
     >>> booth, start = CATALOGUE["booth"], torch.tensor([-5.0, 5.0])
     >>> path = minimize(booth, start, GradientDescent(0.05), steps=20)
-    >>> trajectory(path, function=booth).lines[0].get_xydata().shape
+    >>> trajectory(path, fn=booth).lines[0].get_xydata().shape
     (21, 2)
     """
     paths = plane_paths(result)
     ax = own_axes(ax)
-    if function is not None:
-        draw_contour(ax, function, require_domain(function, domain))
-    colour = COLOURS[_labels(ax) % len(COLOURS)]
+    if fn is not None:
+        contour(fn, domain=domain, ax=ax)
+    color = COLORS[_labels(ax) % len(COLORS)]
     for i in range(paths.shape[1]):
-        path_line(ax, paths[:, i], colour, label=result.rule if i == 0 else None)
+        path_line(ax, paths[:, i], color, label=result.rule if i == 0 else None)
     if len(paths) <= _DOTS:
-        ax.plot(*paths.reshape(-1, 2).T, ".", color=colour, markersize=4)
-    ax.plot(*paths[0].T, "o", color=colour, markeredgecolor="white", markersize=7)
+        ax.plot(*paths.reshape(-1, 2).T, ".", color=color, markersize=4)
+    ax.plot(*paths[0].T, "o", color=color, markeredgecolor="white", markersize=7)
     ax.set(xlabel="x", ylabel="y")
     return ax
 
@@ -98,6 +94,7 @@ def values(result: Trajectory, *, minimum: float = 0.0, ax: Axes | None = None) 
 
     Examples
     --------
+    >>> import torch
     >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> start = torch.tensor([1.0, 1.0])
     >>> found = minimize(lambda x: (x**2).sum(), start, GradientDescent(0.1), steps=9)
@@ -105,11 +102,11 @@ def values(result: Trajectory, *, minimum: float = 0.0, ax: Axes | None = None) 
     'log'
     """
     ax = own_axes(ax)
-    colour = COLOURS[_labels(ax) % len(COLOURS)]
-    heights = _numbers(result.values) - minimum
+    color = COLORS[_labels(ax) % len(COLORS)]
+    heights = numbers(result.values) - minimum
     heights = heights.reshape(len(heights), -1)
     finite = np.where(np.isfinite(heights), heights, np.nan)
-    lines = ax.plot(finite, color=colour, alpha=1 if finite.shape[1] == 1 else 0.4)
+    lines = ax.plot(finite, color=color, alpha=1 if finite.shape[1] == 1 else 0.4)
     lines[0].set_label(result.rule)
     ax.set_yscale("log", nonpositive="mask")
     ax.set(xlabel="step", ylabel=_above(minimum))
@@ -154,6 +151,7 @@ def final_values(
 
     Examples
     --------
+    >>> import torch
     >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> rates = torch.linspace(0.1, 1.0, 5)
     >>> rule = GradientDescent(rates)
@@ -168,13 +166,17 @@ def final_values(
             "pass the tensor that was varied"
         )
     ax = own_axes(ax)
-    varied, heights = _numbers(against), _numbers(result.values[-1]) - minimum
-    colour = COLOURS[_labels(ax) % len(COLOURS)]
+    varied, heights = numbers(against), numbers(result.values[-1]) - minimum
+    color = COLORS[_labels(ax) % len(COLORS)]
     lost = result.stopped_by(Status.DIVERGED) | result.stopped_by(Status.NAN)
     fine = np.isfinite(heights) & ~lost.cpu().numpy()
     shown = fine & (heights > 0)
     ax.plot(
-        varied[shown], heights[shown], "o", color=colour, label=f"step {_last(result)}"
+        varied[shown],
+        heights[shown],
+        "o",
+        color=color,
+        label=f"step {int(result.steps.max())}",
     )
     _edge(ax, varied[~fine], 1, "x", VERMILION, "diverged")
     _edge(ax, varied[fine & (heights <= 0)], 0, "v", GREEN, "the minimum, to rounding")
@@ -186,11 +188,11 @@ def final_values(
 def basins(
     result: Trajectory,
     *,
-    minimisers: Tensor,
-    tolerance: float = 0.1,
+    reached: Tensor,
+    names: Sequence[str],
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw each start in the colour of the minimiser that its descent reached.
+    """Draw each start in the color of what its descent reached.
 
     A start is a cell as large as the starts are apart: those of a grid fill their
     rectangle.
@@ -199,10 +201,11 @@ def basins(
     ----------
     result : Trajectory
         Of many starts in the plane.
-    minimisers : Tensor
-        Shape ``(m, 2)``.
-    tolerance : float
-        How near to a minimiser counts as reached.
+    reached : Tensor
+        For each start the index of the name of what it reached, or a negative number
+        for none of them: integers of shape ``(B,)``.
+    names : sequence of str
+        What can be reached, for example the minimizers.
     ax : Axes or None
         Where to draw; a new figure if None.
 
@@ -214,116 +217,34 @@ def basins(
     Raises
     ------
     ValueError
-        If the points are not in the plane.
+        If the points are not in the plane, or `reached` has not one entry a start.
 
     Examples
     --------
-    >>> from autodiff_guide.descent import Newton, minimize
-    >>> from autodiff_guide.objectives import CATALOGUE
-    >>> himmelblau = CATALOGUE["himmelblau"]
+    >>> import torch
+    >>> from autodiff_guide.descent import GradientDescent, minimize
     >>> starts = torch.tensor([[4.0, 4.0], [-4.0, 4.0]])
-    >>> found = minimize(himmelblau, starts, Newton())
-    >>> ax = basins(found, minimisers=torch.tensor(himmelblau.minimizers))
-    >>> ax.get_legend_handles_labels()[1][0]
-    '(3, 2): 1 start'
+    >>> found = minimize(lambda x: x.cos().sum(), starts, GradientDescent(0.1))
+    >>> right = (found.points[-1, :, 0] > 0).long()
+    >>> ax = basins(found, reached=right, names=["left", "right"])
+    >>> ax.get_legend_handles_labels()[1]
+    ['left: 1 start', 'right: 1 start']
     """
-    paths = plane_paths(result)
+    starts = plane_paths(result)[0]
+    if reached.shape != (len(starts),):
+        raise ValueError(
+            f"reached: expected one index for each start, shape ({len(starts)},), got "
+            f"{tuple(reached.shape)}"
+        )
     ax = own_axes(ax)
-    targets = _numbers(minimisers)
-    distance = np.linalg.norm(paths[-1][:, None] - targets, axis=-1)
-    distance = np.where(np.isfinite(distance), distance, np.inf)
-    reached = np.where(distance.min(1) <= tolerance, distance.argmin(1), -1)
-    cells = _cells(paths[0])
-    for i, target in enumerate(targets):
-        shade = COLOURS[i % len(COLOURS)]
-        name = f"({target[0]:.3g}, {target[1]:.3g})"
-        _fill(ax, cells[reached == i], name, shade)
-        ax.plot(*target, "o", color=shade, markeredgecolor="white", markersize=9)
-    if (reached == -1).any():
+    cells, found = _cells(starts), reached.cpu().numpy()
+    for i, name in enumerate(names):
+        _fill(ax, cells[found == i], name, COLORS[i % len(COLORS)])
+    if (found < 0).any():
         ink = ax.spines["left"].get_edgecolor()
-        _fill(ax, cells[reached == -1], "elsewhere", ink)
+        _fill(ax, cells[found < 0], "elsewhere", ink)
     ax.set(xlabel="x of the start", ylabel="y of the start")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
-    return ax
-
-
-def tangent_steps(
-    result: Trajectory, *, function: Objective | Function, ax: Axes | None = None
-) -> Axes:
-    """Draw a descent along a curve: each point, its tangent, and an arrow to the next.
-
-    Parameters
-    ----------
-    result : Trajectory
-        Of one start with one component: points ``(T + 1, 1)``. A dozen steps are
-        legible.
-    function : Objective or callable
-        What was descended: maps points ``(*, 1)`` to values ``(*)``.
-    ax : Axes or None
-        Where to draw; a new figure if None.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
-
-    Raises
-    ------
-    ValueError
-        If the points are not on a line.
-
-    Examples
-    --------
-    >>> from autodiff_guide.descent import GradientDescent, minimize
-    >>> from autodiff_guide.objectives import CATALOGUE
-    >>> parabola, start = CATALOGUE["parabola"], torch.tensor([3.0])
-    >>> found = minimize(parabola, start, GradientDescent(0.1), steps=4)
-    >>> len(tangent_steps(found, function=parabola).texts)
-    4
-    """
-    if result.points.dim() != 2 or result.points.shape[1] != 1:
-        raise ValueError(
-            f"result: expected points of shape (T + 1, 1), got "
-            f"{tuple(result.points.shape)}; start from one number, torch.tensor([3.0])"
-        )
-    ax = own_axes(ax)
-    points = result.points.detach().double().cpu()
-    with torch.enable_grad():
-        leaf = points.clone().requires_grad_()
-        (slopes,) = torch.autograd.grad(function(leaf).sum(), leaf)
-    x, y = points[:, 0].numpy(), _numbers(function(points))
-    span = max(float(np.ptp(x)), 1e-3)
-    line = torch.linspace(float(x.min()) - span / 4, float(x.max()) + span / 4, 201)
-    ax.plot(
-        line.numpy(),
-        _numbers(function(line.double()[:, None])),
-        color=BLUE,
-        label="function",
-    )
-    half = span / 8
-    for i, slope in enumerate(slopes[:, 0].tolist()):
-        near = x[i] + np.array([-half, half])
-        ax.plot(
-            near,
-            y[i] + slope * (near - x[i]),
-            color=GREEN,
-            linewidth=1,
-            label="tangent" if i == 0 else None,
-        )
-    ax.plot(x, y, "o", color=VERMILION, label=result.rule)
-    for i in range(len(x) - 1):
-        ax.annotate(
-            "",
-            xy=(x[i + 1], y[i + 1]),
-            xytext=(x[i], y[i]),
-            arrowprops={
-                "arrowstyle": "->",
-                "color": VERMILION,
-                "shrinkA": 3,
-                "shrinkB": 3,
-            },
-        )
-    ax.set(xlabel="x", ylabel="value")
     return ax
 
 
@@ -334,13 +255,13 @@ def plane_paths(result: Trajectory) -> np.ndarray:
             f"result: expected points in the plane, shape (T + 1, *B, 2), got "
             f"{tuple(result.points.shape)}; pick two components to draw"
         )
-    return _numbers(result.points).reshape(len(result.points), -1, 2)
+    return numbers(result.points).reshape(len(result.points), -1, 2)
 
 
-def path_line(ax: Axes, path: np.ndarray, colour: str, label: str | None) -> Line2D:
+def path_line(ax: Axes, path: np.ndarray, color: str, label: str | None) -> Line2D:
     """Draw one path, with a halo that keeps it apart from what is below."""
     finite = np.where(np.isfinite(path), path, np.nan)
-    (line,) = ax.plot(*finite.T, color=colour, linewidth=1.6, label=label)
+    (line,) = ax.plot(*finite.T, color=color, linewidth=1.6, label=label)
     line.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
     return line
 
@@ -356,12 +277,12 @@ def _cells(starts: np.ndarray) -> np.ndarray:
     return np.asarray(starts[:, None] + corners * sides / 2)
 
 
-def _fill(ax: Axes, cells: np.ndarray, name: str, colour: ColorType) -> None:
+def _fill(ax: Axes, cells: np.ndarray, name: str, color: ColorType) -> None:
     many = "start" if len(cells) == 1 else "starts"
     ax.add_collection(
         PolyCollection(
             list(cells),
-            color=colour,
+            color=color,
             linewidth=1,  # else the page shows between two cells
             label=f"{name}: {len(cells)} {many}",
         )
@@ -369,7 +290,7 @@ def _fill(ax: Axes, cells: np.ndarray, name: str, colour: ColorType) -> None:
 
 
 def _edge(
-    ax: Axes, x: np.ndarray, height: int, marker: str, colour: str, label: str
+    ax: Axes, x: np.ndarray, height: int, marker: str, color: str, label: str
 ) -> None:
     """Mark `x` at the lower (0) or upper (1) edge, if there is any."""
     if len(x):
@@ -377,7 +298,7 @@ def _edge(
             x,
             np.full(len(x), height),
             marker,
-            color=colour,
+            color=color,
             transform=ax.get_xaxis_transform(),
             clip_on=False,
             label=label,
@@ -388,13 +309,5 @@ def _labels(ax: Axes) -> int:
     return len(ax.get_legend_handles_labels()[1])
 
 
-def _last(result: Trajectory) -> int:
-    return int(result.steps.max())
-
-
 def _above(minimum: float) -> str:
     return "value" if minimum == 0 else f"value above {minimum:g}"
-
-
-def _numbers(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().double().cpu().numpy()
