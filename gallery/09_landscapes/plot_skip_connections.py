@@ -5,7 +5,7 @@ Skip connections make a chaotic loss surface smooth
 Two networks of 44 layers learn handwritten digits. One adds the input of
 every block to its output, the other does not. Both are trained here, and
 then the loss around each is cut by a plane. The page takes half a minute,
-and needs scikit-learn: ``pip install autodiff-guide[gallery]``.
+and needs scikit-learn: ``pip install scikit-learn``.
 """
 
 # curriculum: C2.12
