@@ -738,3 +738,25 @@ def test_a_tie_whose_mean_slope_is_right_is_a_kink():
     tied = torch.tensor([1.0, 2.0, 2.0], dtype=torch.float64)
     assert "kink" in check_gradient(lambda x: x.max(), tied).kinds
     assert not check_gradient(lambda x: x.max(), tied, strict=True)
+
+
+@pytest.mark.parametrize("elements", [1, 2])
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_dropout_of_very_few_elements_is_never_taken_for_a_function(elements, p):
+    x = torch.rand(elements, dtype=torch.float64)
+    for seed in range(40):
+        torch.manual_seed(seed)
+        report = check_gradient(lambda x: torch.nn.functional.dropout(x, p), x)
+        assert report.kind == "nondeterministic"
+
+
+def test_function_that_seeds_itself_is_checked():
+    calls = []
+
+    def fn(x):
+        calls.append(x)
+        torch.manual_seed(0)
+        return x.sin() * torch.rand(3, dtype=torch.float64)
+
+    assert check_gradient(fn, torch.rand(3, dtype=torch.float64))
+    assert len(calls) < 12
