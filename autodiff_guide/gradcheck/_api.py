@@ -39,7 +39,7 @@ def check_gradient(
     autograd on the left, differences on the right. Signs and lengths of both are
     random. The error bar b is measured: truncation from a third point, rounding from
     the size of the values. What disagrees is looked at on a ladder of steps, then
-    column by column, and named. All is computed in double, in about 7 evaluations
+    column by column, and named. All is computed in double, in about 6 evaluations
     and 3 vector-Jacobian products if it passes.
 
     Let e be the largest that one wrong element changes in a probe. With one output, K
