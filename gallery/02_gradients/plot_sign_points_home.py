@@ -4,7 +4,7 @@ Subtract the derivative, on either side
 
 Left of a minimum the derivative is negative, right of it positive. So
 "minus the derivative" leads towards the minimum from both sides, and one
-rule serves. Adding it on the left, as one may read, leads away for ever.
+rule serves. Adding the derivative on the left leads away for ever.
 """
 
 # curriculum: C2.2, C2.4, C2.5

@@ -36,7 +36,7 @@ print([step(x) for x in (-1.0, 0.0, 2.0)])
 print(step_of_array(np.array([-1.0, 0.0, 2.0])))
 
 # %%
-# Older texts write ``astype(np.int)``. NumPy has no such name any more:
+# Write ``int`` here and not ``np.int``: NumPy has removed that name.
 
 try:
     np.int

@@ -62,9 +62,9 @@ fig.set_label(
 )
 
 # %%
-# **Where it breaks.** A rule one meets in print: "on the right subtract the
-# derivative, on the left add it". On the left the derivative is already
-# negative. To add it there is to subtract its size, on both sides alike.
+# **Where it breaks.** Suppose that one subtracts the derivative on the
+# right and adds it on the left. On the left the derivative is already
+# negative, so adding it moves the point further to the left.
 
 
 def two_rules(point):

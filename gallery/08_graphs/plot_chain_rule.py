@@ -58,8 +58,8 @@ z(a, b).backward()
 print("backward():", a.grad.item(), b.grad.item())
 
 # %%
-# **Where it breaks.** A gradient belongs to a place. In one widespread
-# version of this example *a* is 3.5, and the picture still says 64.
+# **Where it breaks.** A gradient is the gradient at one point. The picture
+# above says 64 for :math:`dz/da`; at *a* = 3.5 that is wrong.
 
 places = torch.linspace(0, 4.5, 10, device=device, requires_grad=True)
 (slopes,) = torch.autograd.grad(z(places, 1.0).sum(), places)

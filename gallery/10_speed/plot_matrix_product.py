@@ -2,9 +2,9 @@
 A fair race: one dtype, a warm start, a clock that waits
 ========================================================
 
-"Torch is ten times faster than NumPy" is often true of the stopwatch
-only. Here is a matrix product of 500 by 500, timed wrongly three ways and
-then rightly.
+A comparison of torch with NumPy needs the same dtype on both sides, a warm
+start, and a clock that waits for the GPU. Here is a matrix product of 500
+by 500, timed wrongly in three ways and then rightly.
 """
 
 # curriculum: C8.1
