@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -102,7 +103,7 @@ def examine(problem: Map) -> Base:
         raise ConclusionError("inconclusive", ("nonfinite",), NO_STEP)
     value, m = problem.first, problem.output_size
     noise = problem.eps * value.abs()
-    for _, first, last in problem.blocks():
+    for first, last in pairwise(problem.output_starts):
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
     for _ in range(REPEATS if problem.random else 0):
@@ -216,15 +217,17 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     A loss of one output only passes no gradient for the others. That must equal passing
     zeros.
     """
-    attached = [k for k, y in enumerate(problem.base_graph[1]) if y.requires_grad]
-    if len(attached) < 2:
+    leaves, outputs = problem.base_graph
+    attached = [k for k, y in enumerate(outputs) if y.requires_grad]
+    if len(attached) < 2 or not leaves:  # the derivative itself is given
         return
     v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
     v = v.where(base.usable, 0.0)
     alone = {}
     for k in attached:
         try:
-            alone[k] = problem.pullback(v, only=k)
+            only = [y if i == k else y.detach() for i, y in enumerate(outputs)]
+            alone[k] = problem.pullback(v, graph=(leaves, only))
         except ConclusionError as end:
             sentence = f"where only output {k} is used, {end.sentence}"
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
@@ -234,13 +237,13 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     size = sum(map(largest, alone.values()))
     if largest(parts.sum(0, keepdim=True) - together) <= share * size:
         return
-    for k, first, last in problem.blocks():
+    for k in attached:
+        here = slice(*problem.output_starts[k : k + 2])
         zeros = torch.zeros_like(v)
-        zeros[:, first:last] = v[:, first:last]
-        if k in alone:
-            other = problem.pullback(zeros)
-            if largest(alone[k] - other) > share * largest(other):
-                break
+        zeros[:, here] = v[:, here]
+        other = problem.pullback(zeros)
+        if largest(alone[k] - other) > share * largest(other):
+            break
     raise ConclusionError("fail", ("mismatch",), USED_ALONE.format(k))
 
 

@@ -37,12 +37,8 @@ class GivenMap(Map):
         outputs = [y.detach().clone() for y in problem.base_graph[1]]
         self.base_graph = [], [y.requires_grad_() for y in outputs]
 
-    def pullback(
-        self, cotangents: Tensor, *, only: int | None = None, **_: object
-    ) -> Tensor:
+    def pullback(self, cotangents: Tensor, **_: object) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n)."""
-        if only:  # no output can be left out: all count as the first
-            return self.x.new_zeros(len(cotangents), self.n)
         return cotangents @ self.jacobian
 
     def summed(self, weights: Tensor) -> Map:
@@ -98,10 +94,10 @@ def check_forward(
     problem: Map, names: Sequence[str], settings: Settings
 ) -> GradientReport:
     """Compare forward mode with differences."""
-    jacobian = problem.x.new_zeros(problem.output_size, problem.n)
-    for k, unit in enumerate(torch.eye(problem.n).to(problem.x)):
-        jacobian[:, k] = forward_slope(problem, unit)
-    report = Check(GivenMap(problem, jacobian), names, settings).run()
+    units = torch.eye(problem.n).to(problem.x)
+    columns = [forward_slope(problem, unit) for unit in units]
+    given = GivenMap(problem, torch.stack(columns, 1))
+    report = Check(given, names, settings).run()
     return replace(report, sentence=f"in forward mode (jvp), {report.sentence}")
 
 
