@@ -230,9 +230,7 @@ def _first_look(
     allowed = 3 * bar + accepted.atol + accepted.rtol * shown + slack
     apart = (yours - numeric).abs() / (allowed + 1e-300)
     sharp = bar <= 0.1 * SHARP * shown + 0.1 * SHARP_OF_LARGEST * shown.amax(0) + unseen
-    settled = finite & (apart <= 1) & sharp
-    if base.checked is not None:
-        settled |= ~base.checked
+    settled = (finite & (apart <= 1) & sharp) | ~base.checked
     status = torch.where(settled, Status.AGREE, Status.UNRESOLVED).to(torch.int8)
     evidence = Evidence(columns, yours, numeric, bar, slack, status)
     doubt = (apart + 1e-9).nan_to_num(math.inf).where(~settled, 0.0).amax(1)
@@ -349,8 +347,7 @@ def _bisect(
     m = problem.output_size
     rows = min(m, BISECTION_COTANGENTS)
     V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
-    if base.checked is not None:
-        V = V.where(base.checked, 0.0)
+    V = V.where(base.checked, 0.0)
     A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]
 

@@ -52,8 +52,8 @@ class Map:
         The inputs `wrt`, real and dense.
     x : Tensor
         All of them in one vector, shape (n,).
-    movable : Tensor or None
-        Which elements are finite; None if all are.
+    movable : Tensor
+        Which elements are finite.
     first : Tensor
         f(x), shape (m,).
     overwritten : bool
@@ -120,8 +120,7 @@ class Map:
             self.device = torch.device("cpu")
         self.x = self.flattened(self.points)
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        all_finite = math.isfinite(self.x.sum())
-        self.movable = None if all_finite else torch.isfinite(self.x)
+        self.movable = torch.isfinite(self.x)
 
     def _keep_graph(self) -> None:
         """Evaluate f(x) in grad mode, and note whether that changes the inputs."""

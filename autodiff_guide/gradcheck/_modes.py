@@ -131,20 +131,6 @@ def add_forward_mode(
 # ---------------------------------------------------------------- second derivatives
 
 
-def tracked(fn: Function, wrt: Sequence[int]) -> Function:
-    """Return `fn`, evaluated on inputs that require a gradient, in no_grad too."""
-
-    def evaluate(*inputs: Any) -> object:
-        moved = list(inputs)
-        if not torch.is_grad_enabled():
-            for i in wrt:
-                moved[i] = inputs[i].detach().requires_grad_()
-        with torch.enable_grad():
-            return fn(*moved)
-
-    return evaluate
-
-
 def differentiable(result: Any) -> tuple[Tensor, ...]:
     """Return the outputs that require a gradient."""
     outputs = result if isinstance(result, tuple | list) else (result,)
@@ -163,11 +149,12 @@ def gradient_of(fn: Function, wrt: Sequence[int], count: int) -> Function:
 
     def pulled_back(*arguments: Any) -> tuple[Tensor, ...]:
         inputs, cotangents = arguments[:count], arguments[count:]
-        leaves = [inputs[i].requires_grad_() for i in wrt]
-        outputs = differentiable(fn(*inputs))
-        return torch.autograd.grad(
-            outputs, leaves, cotangents, create_graph=True, materialize_grads=True
-        )
+        with torch.enable_grad():  # where only the value is asked for, too
+            leaves = [inputs[i].requires_grad_() for i in wrt]
+            outputs = differentiable(fn(*inputs))
+            return torch.autograd.grad(
+                outputs, leaves, cotangents, create_graph=True, materialize_grads=True
+            )
 
     return pulled_back
 
@@ -177,8 +164,10 @@ def second_derivative(
 ) -> tuple[Function, list[Any], dict[int, str]]:
     """Return the map to Jᵀ v, its point, and its inputs: those chosen, and v."""
     point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
-    with torch.no_grad():
-        outputs = differentiable(tracked(fn, list(chosen))(*point))
+    with torch.enable_grad():
+        for i in chosen:
+            point[i].requires_grad_()
+        outputs = differentiable(fn(*point))
     if not outputs:
         raise ValueError(
             "order: expected an output with a gradient, got none; order=1 tells why"
@@ -186,5 +175,4 @@ def second_derivative(
     v = cotangents_of(outputs, seed)
     names = ["grad_output", *(f"grad_output {k}" for k in range(1, len(v)))]
     both = chosen | dict(enumerate(names, len(point)))
-    gradient = tracked(gradient_of(fn, list(chosen), len(point)), list(both))
-    return gradient, [*point, *v], both
+    return gradient_of(fn, list(chosen), len(point)), [*point, *v], both
