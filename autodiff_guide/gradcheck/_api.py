@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from autodiff_guide.gradcheck._check import Check
-from autodiff_guide.gradcheck._map import Function, Map
+from autodiff_guide.gradcheck._map import Function, Map, has_derivative
 from autodiff_guide.gradcheck._modes import (
     add_forward_mode,
     second_derivative,
@@ -264,11 +264,6 @@ def require_function(name: str, value: object, how: str) -> None:
     if not callable(value):
         got = type(value).__name__
         raise TypeError(f"{name}: expected a function, got {got}; pass {how}")
-
-
-def has_derivative(x: object) -> bool:
-    """Return whether one can differentiate with respect to `x`."""
-    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 
 def _positions(inputs: Sequence[Any], wrt: int | Sequence[int] | None) -> list[int]:

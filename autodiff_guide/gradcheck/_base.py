@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -75,34 +76,28 @@ class Base:
         Rounding error expected in each output.
     usable : Tensor
         Which outputs are finite.
-    attached : Tensor or None
-        Which outputs carry a gradient; None if all do, or none does.
-    checked : Tensor or None
-        Which outputs are checked: usable and attached ones; None if all are.
+    checked : Tensor
+        Which outputs are checked: usable ones that carry a gradient, if any does.
     scale : Tensor
         What steps are relative to, shape (n,).
-    remarks : list of (kind, sentence)
-        What a passing check should still mention.
     """
 
     value: Tensor
     noise: Tensor
     usable: Tensor
-    attached: Tensor | None
-    checked: Tensor | None
+    checked: Tensor
     scale: Tensor
-    remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
 def examine(problem: Map) -> Base:
     """Return what the first evaluation tells; conclude if there is nothing to check."""
     if problem.overwritten:
         raise ConclusionError("fail", ("inplace",), OVERWRITTEN)
-    if problem.movable is not None and not bool(problem.movable.any()):
+    if problem.n and not bool(problem.movable.any()):
         raise ConclusionError("inconclusive", ("nonfinite",), NO_STEP)
-    value, m = problem.first, problem.output_size
+    value = problem.first
     noise = problem.eps * value.abs()
-    for _, first, last in problem.blocks():
+    for first, last in pairwise(problem.output_starts):
         here = noise[first:last]
         here.clamp_min_(LEAST_NOISE * largest(here))
     for _ in range(REPEATS if problem.random else 0):
@@ -111,23 +106,14 @@ def examine(problem: Map) -> Base:
         if not problem.random:  # it seeds itself
             break
     usable = torch.isfinite(value)
-    bad = m - int(usable.sum())
-    if m and bad == m:
+    if problem.output_size and not bool(usable.any()):
         raise ConclusionError("inconclusive", ("nonfinite",), NO_SLOPE)
-    remarks = []
-    if bad:
-        noise = noise.where(usable, 0.0)
-        sentence = f"{bad} of {m} outputs are NaN or inf and were not checked"
-        remarks.append(("nonfinite", sentence))
-    attached = None
-    checked = usable if bad else None
-    outputs = problem.base_graph[1]
+    checked, outputs = usable, problem.base_graph[1]
     if len({y.requires_grad for y in outputs}) > 1:
-        attached = torch.cat(
-            [usable.new_full((y.numel(),), y.requires_grad) for y in outputs]
-        )
-        checked = usable & attached
-    return Base(value, noise, usable, attached, checked, scales(problem), remarks)
+        pieces = usable.split_with_sizes([y.numel() for y in outputs])
+        pairs = zip(pieces, outputs, strict=True)
+        checked = torch.cat([piece & y.requires_grad for piece, y in pairs])
+    return Base(value, noise.where(usable, 0.0), usable, checked, scales(problem))
 
 
 def repeat_value(problem: Map, base: Base) -> bool:
@@ -216,15 +202,17 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     A loss of one output only passes no gradient for the others. That must equal passing
     zeros.
     """
-    attached = [k for k, y in enumerate(problem.base_graph[1]) if y.requires_grad]
-    if len(attached) < 2:
+    leaves, outputs = problem.base_graph
+    attached = [k for k, y in enumerate(outputs) if y.requires_grad]
+    if len(attached) < 2 or not leaves:  # the derivative itself is given
         return
     v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
     v = v.where(base.usable, 0.0)
     alone = {}
     for k in attached:
         try:
-            alone[k] = problem.pullback(v, only=k)
+            only = [y if i == k else y.detach() for i, y in enumerate(outputs)]
+            alone[k] = problem.pullback(v, graph=(leaves, only))
         except ConclusionError as end:
             sentence = f"where only output {k} is used, {end.sentence}"
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
@@ -234,13 +222,13 @@ def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
     size = sum(map(largest, alone.values()))
     if largest(parts.sum(0, keepdim=True) - together) <= share * size:
         return
-    for k, first, last in problem.blocks():
+    for k in attached:
+        here = slice(*problem.output_starts[k : k + 2])
         zeros = torch.zeros_like(v)
-        zeros[:, first:last] = v[:, first:last]
-        if k in alone:
-            other = problem.pullback(zeros)
-            if largest(alone[k] - other) > share * largest(other):
-                break
+        zeros[:, here] = v[:, here]
+        other = problem.pullback(zeros)
+        if largest(alone[k] - other) > share * largest(other):
+            break
     raise ConclusionError("fail", ("mismatch",), USED_ALONE.format(k))
 
 

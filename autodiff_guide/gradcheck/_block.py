@@ -53,11 +53,9 @@ class Jacobian:
             self.given = jacobian_columns(compared, every)
         self.position = torch.full_like(compared.x, -1, dtype=torch.long)
         self.position[every] = torch.arange(len(every), device=every.device)
-        found = [
-            Block(self, i, *place)
-            for i in range(len(compared.points))
-            for place in compared.blocks()
-        ]
+        outputs = range(len(compared.output_shapes))
+        inputs = range(len(compared.points))
+        found = [Block(self, i, o) for i in inputs for o in outputs]
         self.blocks = [block for block in found if block.numeric.numel()]
         self.blocks.sort(key=lambda block: -float(block.wrong.double().mean()))
 
@@ -93,16 +91,16 @@ class Block:
         block this is, where there are several.
     """
 
-    def __init__(self, whole: Jacobian, i: int, o: int, first: int, last: int) -> None:
+    def __init__(self, whole: Jacobian, i: int, o: int) -> None:
         problem, names = whole.compared, whole.names
         self.whole, self.input, self.output = whole, i, o
-        self.rows = slice(first, last)
+        self.rows = slice(*problem.output_starts[o : o + 2])
         self.start, stop = problem.starts[i], problem.starts[i + 1]
         mine = (whole.columns >= self.start) & (whole.columns < stop)
         self.columns = whole.columns[mine]
         self.elements = self.columns - self.start
         self.x = problem.x[self.columns]
-        cut = (x[mine, first:last].T for x in whole.judged)
+        cut = (x[mine, self.rows].T for x in whole.judged)
         self.yours, self.numeric, self.slack, self.wrong = cut
         self.apart = (self.yours - self.numeric).abs()
         self.moves = self.numeric.abs() > self.slack
@@ -177,10 +175,3 @@ def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
     slack = slack.where(known, math.inf)
     unseen = (status == Status.UNRESOLVED) & ((yours - numeric).abs() > slack)
     return numeric, slack, unseen | (status >= Status.DISAGREE)
-
-
-def sides_of(evidence: Evidence, kink: tuple[int, int, float, float]) -> str:
-    """Return the slopes on both sides of a kink, and yours."""
-    column, output, left, right = kink
-    yours = f"yours is {float(evidence.yours[column, output]):.6g}"
-    return f"the slope is {left:.6g} on the left and {right:.6g} on the right, {yours}"

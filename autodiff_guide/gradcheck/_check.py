@@ -7,18 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import (
-    Base,
-    examine,
-    outputs_alone,
-    repeat_value,
-)
-from autodiff_guide.gradcheck._columns import (
-    Evidence,
-    Status,
-    compare,
-    search,
-)
+from autodiff_guide.gradcheck._base import Base, examine, outputs_alone, repeat_value
+from autodiff_guide.gradcheck._columns import Evidence, Status, compare, search
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._differences import first_step, ladder
@@ -36,6 +26,12 @@ from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
 from autodiff_guide.gradcheck._settings import Settings
 
 NOTHING = "nothing was tested"
+EMPTY = f"the {{}} have no elements: {NOTHING}"
+NOT_FINITE = "{} of {} outputs are NaN or inf and were not checked"
+NOT_RESOLVED = (
+    "{} of {} elements cannot be resolved by differences (noise, a jump, or values "
+    "that are not finite nearby)"
+)
 DETACHED = (
     "{} output elements carry no gradient (.detach(), .data) and were not checked"
 )
@@ -58,6 +54,8 @@ WHOLE_OUTPUTS, SUMS = 4096, 8
 STRICT = ("vacuous", "kink")
 
 Remarks = list[tuple[str, str]]
+# Verdict, kinds, sentence, and remarks: what a report says in words.
+Finding = tuple[str, tuple[str, ...], str, Remarks]
 
 
 class Check:
@@ -75,38 +73,35 @@ class Check:
     def run(self) -> GradientReport:
         """Return the report; no step raises for what is wrong with the gradient."""
         try:
-            return self._judge()
+            return self._report(*self._judge())
         except ConclusionError as end:
             return self._report(end.verdict, end.kinds, end.sentence)
 
-    def _judge(self) -> GradientReport:
+    def _judge(self) -> Finding:
         problem, settings = self.problem, self.settings
         base = examine(problem)
         if problem.n == 0 or problem.output_size == 0:
             empty = "inputs" if problem.n == 0 else "outputs"
-            sentence = f"the {empty} have no elements: {NOTHING}"
-            return self._passed([("vacuous", sentence)])
-        seen = self._screened(base)
+            return self._passed([("vacuous", EMPTY.format(empty))])
+        arguments = (problem, base, settings, self.generator)
+        seen = self.screen = screen(*arguments)
         if (seen.suspicious or settings.full) and repeat_value(problem, base):
-            seen = self._screened(base)
+            seen = self.screen = screen(*arguments)
         outputs_alone(problem, base, self.generator)
-        if not (seen.suspicious or settings.full):
-            return self._passed(self._remarks(seen, base))
-        return self._by_column(seen, base)
-
-    def _screened(self, base: Base) -> Screen:
-        self.screen = screen(self.problem, base, self.settings, self.generator)
-        return self.screen
+        if seen.suspicious or settings.full:
+            found = self._by_column(seen, base)
+            if found is not None:
+                return found
+        return self._acquitted(seen, base)
 
     # ------------------------------------------------- when the screen is not enough
 
-    def _by_column(self, seen: Screen, base: Base) -> GradientReport:
+    def _by_column(self, seen: Screen, base: Base) -> Finding | None:
+        """Return what is wrong with columns of the Jacobian, or nothing."""
         problem, accepted = self.problem, self.settings
-        if problem.output_size > WHOLE_OUTPUTS and not self.settings.full:
+        if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
             problem, base = self._sums_of_outputs(base)
-        movable = torch.arange(problem.n, device=problem.device)
-        if problem.movable is not None:
-            movable = movable[problem.movable]
+        movable = problem.movable.nonzero()[:, 0]
         columns = self._sample(movable, problem.output_size)
         partial = len(columns) < len(movable)
         if partial and seen.disagree:
@@ -115,11 +110,10 @@ class Check:
             evidence = compare(problem, base, columns, accepted)
         self.compared, self.evidence = problem, evidence
         if evidence.failed:
-            found = diagnose(self.problem, problem, base, evidence, self.names)
-            return self._report(*found)
+            return *diagnose(self.problem, problem, base, evidence, self.names), []
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
-        return self._acquitted(seen, base, evidence)
+        return None
 
     def _sample(self, columns: Tensor, m: int) -> Tensor:
         """Return the columns to look at: all, or some, half of them side by side."""
@@ -137,8 +131,7 @@ class Check:
         """Return the map to a few random sums of very many outputs."""
         weights = random_lengths(SUMS, self.problem.output_size, self.generator)
         weights = weights.to(base.value) / (base.value.abs().nan_to_num(0, 0, 0) + 1)
-        if base.checked is not None:
-            weights = weights.where(base.checked, 0.0)
+        weights = weights.where(base.checked, 0.0)
         sums = self.problem.summed(weights)
         return sums, examine(sums)
 
@@ -166,16 +159,26 @@ class Check:
 
     # ------------------------------------------------------------------- passing
 
-    def _remarks(self, seen: Screen, base: Base) -> Remarks:
-        """Return what a passing check should mention."""
-        problem = self.problem
-        remarks = list(base.remarks)
+    def _acquitted(self, seen: Screen, base: Base) -> Finding:
+        """Return what is said where nothing is wrong."""
+        problem, evidence, accepted = self.problem, self.evidence, self.settings
+        remarks: Remarks = []
+        if evidence is not None:
+            flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
+            seen.vacuous = not bool(evidence.yours.any()) and flat
+            if evidence.count(Status.KINK):
+                seen.kinked = False
+                sentence = allowed_kink(self.compared, evidence, self.names)
+                remarks.append(("kink", sentence))
+        bad = int((~base.usable).sum())
+        if bad:
+            remarks.append(("nonfinite", NOT_FINITE.format(bad, len(base.usable))))
         if problem.refused:
             remarks.append(("low-precision", OWN_PRECISION.format(problem.eps)))
         elif problem.narrow and not problem.narrow_inputs:
             narrow = sorted(str(d).removeprefix("torch.") for d in problem.narrow)
             remarks.append(("low-precision", WIDENED.format(", ".join(narrow))))
-        if seen.kinked and not (self.evidence and self.evidence.count(Status.KINK)):
+        if seen.kinked:
             remarks.append(("kink", MEAN_OF_SIDES))
         if seen.detached:
             remarks.append(("detached", DETACHED.format(seen.detached)))
@@ -186,19 +189,9 @@ class Check:
         elif seen.silent:
             silent = ", ".join(self.names[k] for k in seen.silent)
             remarks.append(("no-dependence", NO_DEPENDENCE.format(silent)))
-        return remarks
-
-    def _acquitted(
-        self, seen: Screen, base: Base, evidence: Evidence
-    ) -> GradientReport:
-        """Return the report on columns that hold nothing wrong."""
-        flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
-        seen.vacuous = not bool(evidence.yours.any()) and flat
-        remarks = self._remarks(seen, base)
-        if evidence.count(Status.KINK):
-            sentence = allowed_kink(self.compared, evidence, self.names)
-            remarks.insert(0, ("kink", sentence))
-        off, accepted = largest_accepted(evidence), self.settings
+        if evidence is None:
+            return self._passed(remarks)
+        off = largest_accepted(evidence)
         if off:
             sentence = ACCEPTED.format(off, accepted.rtol, accepted.atol)
             remarks.append(("agree", sentence))
@@ -207,24 +200,17 @@ class Check:
             return self._passed(remarks)
         bare = not bool(torch.isfinite(evidence.bar).any(1).all())
         kind = "nonfinite" if bare else "low-precision"
-        return self._report(
-            "inconclusive",
-            tuple(dict.fromkeys([kind, *(kind for kind, _ in remarks)])),
-            f"{unresolved} of {evidence.status.numel()} elements cannot be resolved by "
-            "differences (noise, a jump, or values that are not finite nearby)",
-            tuple(sentence for _, sentence in remarks),
-        )
+        sentence = NOT_RESOLVED.format(unresolved, evidence.status.numel())
+        kinds = dict.fromkeys([kind, *(kind for kind, _ in remarks)])
+        return "inconclusive", tuple(kinds), sentence, remarks
 
-    # ------------------------------------------------------------------- reports
-
-    def _passed(self, remarks: Remarks) -> GradientReport:
+    def _passed(self, remarks: Remarks) -> Finding:
+        """Return that nothing is wrong, or what `strict` does not allow."""
+        if self.settings.strict:
+            remarks.sort(key=lambda remark: remark[0] not in STRICT)
         kinds = tuple(dict.fromkeys(kind for kind, _ in remarks)) or ("agree",)
-        sentences = tuple(sentence for _, sentence in remarks)
-        forbidden = [k for k in kinds if k in STRICT] if self.settings.strict else []
-        if forbidden:
-            kinds = (*forbidden, *(k for k in kinds if k not in forbidden))
-            first = next(text for kind, text in remarks if kind == kinds[0])
-            return self._report("fail", kinds, f"under strict: {first}", sentences)
+        if self.settings.strict and kinds[0] in STRICT:
+            return "fail", kinds, f"under strict: {remarks[0][1]}", remarks
         if "agree" not in kinds and "vacuous" not in kinds:
             kinds = (*kinds, "agree")
         sentence = "the gradient agrees with central differences"
@@ -232,14 +218,16 @@ class Check:
             sentence += " wherever there is one slope"
         if "vacuous" in kinds:
             sentence = f"nothing disagrees, but {NOTHING}"
-        return self._report("pass", kinds, sentence, sentences)
+        return "pass", kinds, sentence, remarks
+
+    # ------------------------------------------------------------------- reports
 
     def _report(
         self,
         verdict: str,
         kinds: tuple[str, ...],
         sentence: str,
-        remarks: tuple[str, ...] = (),
+        remarks: Sequence[tuple[str, str]] = (),
     ) -> GradientReport:
         seen, problem, evidence = self.screen, self.problem, self.evidence
         steps: tuple[float, ...] = (first_step(problem.eps),)
@@ -255,7 +243,7 @@ class Check:
             verdict=verdict,
             kinds=kinds,
             sentence=sentence,
-            remarks=remarks,
+            remarks=tuple(sentence for _, sentence in remarks),
             resolution=resolution(seen, evidence, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,

@@ -30,6 +30,7 @@ ROUNDINGS = 50
 SHARP, SHARP_OF_LARGEST = 1e-3, 1e-5
 # Directions and cotangents of the bisection, and how many wrong elements it looks for.
 BISECTION_PROBES, BISECTION_COTANGENTS, BISECTED = 2, 4, 3
+SIDES = "the slope is {:.6g} on the left and {:.6g} on the right, yours is {:.6g}"
 # A relative step from which a smooth function would move.
 WIDE = 0.01
 
@@ -59,7 +60,7 @@ class Evidence:
     status : Tensor
         A `Status` for each element, shape (C, m), int8.
     kink : tuple or None
-        (column position, output, left slope, right slope) of the clearest kink.
+        The flat input element of the clearest kink, and a sentence on its slopes.
     """
 
     columns: Tensor
@@ -68,7 +69,7 @@ class Evidence:
     bar: Tensor
     rounding: Tensor
     status: Tensor
-    kink: tuple[int, int, float, float] | None = None
+    kink: tuple[int, str] | None = None
 
     def count(self, status: Status) -> int:
         """Return how many elements have this status."""
@@ -76,10 +77,9 @@ class Evidence:
 
     def joined(self, other: Evidence) -> Evidence:
         """Return these columns and those of `other`."""
-        names = ("columns", "yours", "numeric", "bar", "rounding", "status")
-        both = [torch.cat([getattr(self, k), getattr(other, k)]) for k in names]
-        columns, yours, numeric, bar, rounding, status = both
-        return Evidence(columns, yours, numeric, bar, rounding, status, self.kink)
+        tensors = [k for k, x in vars(self).items() if isinstance(x, Tensor)]
+        both = {k: torch.cat([getattr(self, k), getattr(other, k)]) for k in tensors}
+        return Evidence(**both, kink=self.kink)
 
     @property
     def failed(self) -> bool:
@@ -177,15 +177,18 @@ def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Ev
     order = torch.argsort(doubt, descending=True)[: int((doubt > 0).sum())]
     size = problem.x.abs()
     own = torch.where((size > 0) & (size < 0.1 * base.scale), size, base.scale)
-    is_small = (own < base.scale)[columns]
+    small = (own < base.scale)[columns]
+    every = torch.ones_like(small)
     coarse, fine = ladder(problem.eps), fine_ladder(problem.eps)
+    ladders = (coarse, base.scale, every), (coarse, own, small), (fine, own, every)
     room = 4 * min(problem.rows_at_once(0) // 16, problem.rows_at_once(problem.n))
     for block in order.split(max(1, room)) if len(order) else ():
-        climb = Climb(problem, base, evidence, accepted)
-        climb.judge(block, coarse, base.scale)
-        small = block[is_small[block] & climb.doubtful(block)]
-        climb.judge(small, coarse, own, again=True)
-        climb.judge(block[climb.doubtful(block)], fine, own, again=True)
+        for k, (steps, scale, able) in enumerate(ladders):
+            doubtful = (evidence.status[block] >= Status.UNRESOLVED).any(1)
+            some = block[able[block] & doubtful]
+            if len(some):
+                values = move_columns(problem, columns[some], steps, scale)
+                _judge(problem, base, evidence, accepted, some, steps, values, k > 0)
         if evidence.failed:
             break
     return evidence
@@ -227,117 +230,106 @@ def _first_look(
     allowed = 3 * bar + accepted.atol + accepted.rtol * shown + slack
     apart = (yours - numeric).abs() / (allowed + 1e-300)
     sharp = bar <= 0.1 * SHARP * shown + 0.1 * SHARP_OF_LARGEST * shown.amax(0) + unseen
-    settled = finite & (apart <= 1) & sharp
-    if base.checked is not None:
-        settled |= ~base.checked
+    settled = (finite & (apart <= 1) & sharp) | ~base.checked
     status = torch.where(settled, Status.AGREE, Status.UNRESOLVED).to(torch.int8)
     evidence = Evidence(columns, yours, numeric, bar, slack, status)
     doubt = (apart + 1e-9).nan_to_num(math.inf).where(~settled, 0.0).amax(1)
     return evidence, doubt
 
 
-class Climb(NamedTuple):
-    """Doubtful columns of some evidence, on ladders of steps."""
+def _judge(
+    problem: Map,
+    base: Base,
+    evidence: Evidence,
+    accepted: Settings,
+    block: Tensor,
+    steps: list[float],
+    values: Values,
+    again: bool,
+) -> None:
+    """Find the limits that columns have on a ladder, and what they say of yours."""
+    noise = 2 * values.rounding(problem, base) / (values.ahead + values.behind)
+    numeric, bar = limit(values.central, noise)
+    finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
+    numeric = torch.where(finer_bar < bar, finer, numeric)
+    bar = torch.minimum(finer_bar, bar)
+    ahead = (values.plus - base.value) / values.ahead
+    behind = (base.value - values.minus) / values.behind
+    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
+    left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
 
-    problem: Map
-    base: Base
-    evidence: Evidence
-    accepted: Settings
+    yours, rounding = evidence.yours[block], evidence.rounding[block]
+    peak = _known(evidence.yours).amax(0)
+    # Where f does not move at all, yours may be what two large terms leave.
+    width = values.ahead.amax(0)
+    flat = (values.plus == values.minus).all(0) & (width > 0) & (steps[0] >= WIDE)
+    left_over = problem.eps * largest(base.value) / width
+    left_over = (left_over + math.sqrt(problem.eps) * peak).where(flat, 0.0)
 
-    def doubtful(self, block: Tensor) -> Tensor:
-        """Return which columns of a block hold what is wrong or not known."""
-        return (self.evidence.status[block] >= Status.UNRESOLVED).any(1)
+    def slack(value: Tensor, bar: Tensor) -> Tensor:
+        share = accepted.rtol * torch.maximum(_known(yours), _known(value))
+        return BARS * bar + accepted.atol + share + rounding + left_over
 
-    def judge(
-        self, block: Tensor, steps: list[float], scale: Tensor, *, again: bool = False
-    ) -> None:
-        """Find the limits that columns have on a ladder, and what they say of yours."""
-        if not len(block):
-            return
-        problem, evidence = self.problem, self.evidence
-        values = move_columns(problem, evidence.columns[block], steps, scale)
-        noise = 2 * values.rounding(problem, self.base) / (values.ahead + values.behind)
-        numeric, bar = limit(values.central, noise)
-        finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
-        numeric = torch.where(finer_bar < bar, finer, numeric)
-        bar = torch.minimum(finer_bar, bar)
-        ahead = (values.plus - self.base.value) / values.ahead
-        behind = (self.base.value - values.minus) / values.behind
-        right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
-        left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
+    resolved = torch.isfinite(bar)
+    close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
+    size = torch.maximum(_known(yours), _known(numeric))
+    unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
+    sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
 
-        yours, rounding = evidence.yours[block], evidence.rounding[block]
-        peak = _known(evidence.yours).amax(0)
-        # Where f does not move at all, yours may be what two large terms leave.
-        width = values.ahead.amax(0)
-        flat = (values.plus == values.minus).all(0) & (width > 0) & (steps[0] >= WIDE)
-        left_over = problem.eps * largest(self.base.value) / width
-        left_over = (left_over + math.sqrt(problem.eps) * peak).where(flat, 0.0)
+    has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
+    both_bars = left_bar + right_bar
+    steepest = torch.maximum(left.abs(), right.abs())
+    gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
+    kink = has_left & has_right & ((right - left).abs() > gap)
+    low, high = torch.minimum(left, right), torch.maximum(left, right)
+    between = yours >= low - slack(low, both_bars)
+    between &= yours <= high + slack(high, both_bars)
+    edge = (has_left ^ has_right) & ~resolved
+    side = torch.where(has_right, right, left)
+    side_bar = torch.where(has_right, right_bar, left_bar)
+    on_edge = (yours - side).abs() <= slack(side, side_bar)
 
-        def slack(value: Tensor, bar: Tensor) -> Tensor:
-            share = self.accepted.rtol * torch.maximum(_known(yours), _known(value))
-            return BARS * bar + self.accepted.atol + share + rounding + left_over
+    status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
+    status[close & sharp] = Status.AGREE
+    status[resolved & ~close] = Status.DISAGREE
+    status[edge & on_edge] = Status.KINK
+    status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
+    status[kink & between] = Status.KINK
+    status[kink & ~between] = Status.BAD_KINK
+    status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
 
-        resolved = torch.isfinite(bar)
-        close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
-        size = torch.maximum(_known(yours), _known(numeric))
-        unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
-        sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
+    numeric = torch.where(resolved, numeric, side)
+    bar = torch.where(resolved, bar, side_bar)
+    better = evidence.status[block] == Status.UNRESOLVED
+    if again:
+        better = _clearer(evidence, block, status, numeric, bar)
+    evidence.status[block] = torch.where(better, status, evidence.status[block])
+    evidence.numeric[block] = torch.where(better, numeric, evidence.numeric[block])
+    evidence.bar[block] = torch.where(better, bar, evidence.bar[block])
+    kinks = kink & ~edge & better & torch.isfinite(left + right)
+    if evidence.kink is None and bool(kinks.any()):
+        at = divmod(int((status * kinks).flatten().argmax()), status.shape[1])
+        sentence = SIDES.format(*(float(x[at]) for x in (left, right, yours)))
+        evidence.kink = int(evidence.columns[block[at[0]]]), sentence
 
-        has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
-        both_bars = left_bar + right_bar
-        steepest = torch.maximum(left.abs(), right.abs())
-        gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
-        kink = has_left & has_right & ((right - left).abs() > gap)
-        low, high = torch.minimum(left, right), torch.maximum(left, right)
-        between = yours >= low - slack(low, both_bars)
-        between &= yours <= high + slack(high, both_bars)
-        edge = (has_left ^ has_right) & ~resolved
-        side = torch.where(has_right, right, left)
-        side_bar = torch.where(has_right, right_bar, left_bar)
-        on_edge = (yours - side).abs() <= slack(side, side_bar)
 
-        status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
-        status[close & sharp] = Status.AGREE
-        status[resolved & ~close] = Status.DISAGREE
-        status[edge & on_edge] = Status.KINK
-        status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
-        status[kink & between] = Status.KINK
-        status[kink & ~between] = Status.BAD_KINK
-        status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
+def _clearer(
+    evidence: Evidence, block: Tensor, status: Tensor, numeric: Tensor, bar: Tensor
+) -> Tensor:
+    """Return where this ladder knows better than the one before.
 
-        numeric = torch.where(resolved, numeric, side)
-        bar = torch.where(resolved, bar, side_bar)
-        better = evidence.status[block] == Status.UNRESOLVED
-        if again:
-            better = self._clearer(block, status, numeric, bar)
-        evidence.status[block] = torch.where(better, status, evidence.status[block])
-        evidence.numeric[block] = torch.where(better, numeric, evidence.numeric[block])
-        evidence.bar[block] = torch.where(better, bar, evidence.bar[block])
-        kinks = kink & ~edge & better & torch.isfinite(left + right)
-        if evidence.kink is None and bool(kinks.any()):
-            c, o = divmod(int((status * kinks).flatten().argmax()), status.shape[1])
-            sides = float(left[c, o]), float(right[c, o])
-            evidence.kink = (int(block[c]), o, *sides)
-
-    def _clearer(
-        self, block: Tensor, status: Tensor, numeric: Tensor, bar: Tensor
-    ) -> Tensor:
-        """Return where this ladder knows better than the one before.
-
-        It does if its bar is smaller, if nothing was known, or if it has a limit that
-        contradicts the one of larger steps. It does not if larger steps spoke for your
-        gradient and it speaks against: rounding can be smooth over tiny steps.
-        """
-        evidence = self.evidence
-        before, last_bar = evidence.numeric[block], evidence.bar[block]
-        unresolved = evidence.status[block] == Status.UNRESOLVED
-        supported = (evidence.yours[block] - before).abs() <= BARS * last_bar
-        against = supported & (status >= Status.UNRESOLVED)
-        known = unresolved & (status < Status.UNRESOLVED)
-        apart = (numeric - before).abs() > 3 * (bar + last_bar)
-        contradicts = apart & (bar <= 0.3 * numeric.abs())
-        return (known | contradicts | ~(bar >= last_bar)) & ~against
+    It does if its bar is smaller, if nothing was known, or if it has a limit that
+    contradicts the one of larger steps. It does not if larger steps spoke for your
+    gradient and it speaks against: rounding can be smooth over tiny steps.
+    """
+    before, last_bar = evidence.numeric[block], evidence.bar[block]
+    unresolved = evidence.status[block] == Status.UNRESOLVED
+    supported = (evidence.yours[block] - before).abs() <= BARS * last_bar
+    against = supported & (status >= Status.UNRESOLVED)
+    known = unresolved & (status < Status.UNRESOLVED)
+    apart = (numeric - before).abs() > 3 * (bar + last_bar)
+    contradicts = apart & (bar <= 0.3 * numeric.abs())
+    return (known | contradicts | ~(bar >= last_bar)) & ~against
 
 
 def _known(x: Tensor) -> Tensor:
@@ -355,8 +347,7 @@ def _bisect(
     m = problem.output_size
     rows = min(m, BISECTION_COTANGENTS)
     V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
-    if base.checked is not None:
-        V = V.where(base.checked, 0.0)
+    V = V.where(base.checked, 0.0)
     A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._block import Block, Findings, Jacobian, sides_of
+from autodiff_guide.gradcheck._block import Block, Findings, Jacobian
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._kinds import KINDS
 from autodiff_guide.gradcheck._map import Map
@@ -338,7 +338,7 @@ def diagnose(
     The evidence is on `compared`: the map of the user, or sums of its outputs.
     """
     if evidence.kink is not None and not evidence.count(Status.DISAGREE):
-        sentence = f"{sides_of(evidence, evidence.kink)}, and does not lie between them"
+        sentence = f"{evidence.kink[1]}, and does not lie between them"
         return "fail", ("kink",), sentence
     found = Jacobian(user, compared, base, evidence, names).blocks
     wrong = [block for block in found if block.wrong.any()]

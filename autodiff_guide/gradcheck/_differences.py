@@ -18,9 +18,7 @@ ROUNDINGS = 2
 
 def scales(problem: Map) -> Tensor:
     """Return what steps are relative to: each size, raised to a typical one."""
-    size = problem.x.abs()
-    if problem.movable is not None:
-        size = size.where(problem.movable, 0.0)
+    size = problem.x.abs().where(problem.movable, 0.0)
     for piece in size.split_with_sizes(problem.sizes):
         piece.clamp_min_(_typical(piece))
     return size
@@ -63,7 +61,7 @@ def exact_moves(problem: Map, moves: Tensor) -> Tensor:
     if problem.eps > torch.finfo(torch.float64).eps:
         pairs = zip(problem.points, problem.pieces(kept), strict=True)
         kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs], 1)
-    return kept if problem.movable is None else kept.where(problem.movable, 0.0)
+    return kept.where(problem.movable, 0.0)
 
 
 def _kept(x: Tensor, moves: Tensor) -> Tensor:
@@ -73,15 +71,10 @@ def _kept(x: Tensor, moves: Tensor) -> Tensor:
     return kept.copysign(moves)
 
 
-def moved(problem: Map, *moves: Tensor) -> list[Tensor]:
-    """Return f(x + move) for each row of each of `moves`, as tensors (K, m)."""
-    x, found = problem.x, []
-    for some in moves:
-        y = x.new_empty(len(some), problem.output_size)
-        for k, move in enumerate(some.unbind()):
-            y[k] = problem.plain_value(problem.place(x + move))
-        found.append(y)
-    return found
+def moved(problem: Map, moves: Tensor) -> Tensor:
+    """Return f(x + move) for each row of `moves`, shape (K, m)."""
+    points = (problem.place(problem.x + move) for move in moves.unbind())
+    return torch.stack([problem.plain_value(point) for point in points])
 
 
 def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from itertools import accumulate
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +52,8 @@ class Map:
         The inputs `wrt`, real and dense.
     x : Tensor
         All of them in one vector, shape (n,).
-    movable : Tensor or None
-        Which elements are finite; None if all are.
+    movable : Tensor
+        Which elements are finite.
     first : Tensor
         f(x), shape (m,).
     overwritten : bool
@@ -61,30 +64,28 @@ class Map:
         The precisions of those parts.
     """
 
-    def __init__(
-        self, fn: Function, inputs: Sequence[object], wrt: Sequence[int]
-    ) -> None:
+    widened = refused = needs_grad = works_plainly = random = sparse = False
+    # Whether vmap works; None before the first time.
+    vectorised: bool | None = None
+    batched_pullback = True
+    evaluations = pullbacks = 0
+    eps = 0.0
+    _watch: InDouble | None = None
+
+    def __init__(self, fn: Function, inputs: Sequence[Any], wrt: Sequence[int]) -> None:
         self.fn = fn
         self.wrt = tuple(wrt)
-        self.dtypes = [_dtype(inputs[i]) for i in wrt]
+        self.dtypes = [str(inputs[i].dtype).removeprefix("torch.") for i in wrt]
         # A module registers parameters, and nothing else.
         self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
-        self.widened = self.refused = False
-        self.needs_grad = self.works_plainly = self.random = self.sparse = False
         self.narrow: set[torch.dtype] = set()
-        self._watch: InDouble | None = None
-        self.eps = 0.0
-        self.vectorised = self.batched_pullback = True
-        self.verified = False
-        self.output_shapes: list[tuple[int, ...]] = []
-        self.evaluations = self.pullbacks = 0
         self._evaluate_first(inputs)
 
     # ------------------------------------------------------------ first evaluation
 
     @torch.enable_grad()
-    def _evaluate_first(self, inputs: Sequence[object]) -> None:
+    def _evaluate_first(self, inputs: Sequence[Any]) -> None:
         """Find out whether `fn` can be computed in double, and keep its graph."""
         watch = InDouble()
         try:
@@ -105,10 +106,10 @@ class Map:
             self.eps = max(self.eps, torch.finfo(dtype).eps)
         self._keep_graph()
 
-    def _place(self, inputs: Sequence[object]) -> None:
+    def _place(self, inputs: Sequence[Any]) -> None:
         """Take a point: views of the inputs `wrt`, copies of what `fn` may change."""
         self.inputs = [x if i in self.wrt else _own(x) for i, x in enumerate(inputs)]
-        chosen = [x for x in (inputs[i] for i in self.wrt) if isinstance(x, Tensor)]
+        chosen = [inputs[i] for i in self.wrt]
         self.is_complex = [x.is_complex() for x in chosen]
         self.points = [_as_real(x.detach()).contiguous() for x in chosen]
         self.sizes = [x.numel() for x in self.points]
@@ -119,15 +120,16 @@ class Map:
             self.device = torch.device("cpu")
         self.x = self.flattened(self.points)
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        all_finite = math.isfinite(self.x.sum())
-        self.movable = None if all_finite else torch.isfinite(self.x)
+        self.movable = torch.isfinite(self.x)
 
     def _keep_graph(self) -> None:
         """Evaluate f(x) in grad mode, and note whether that changes the inputs."""
-        self.output_shapes = []
         try:
             leaves, outputs = self.base_graph = self.graph()
             self.first = self.flattened(outputs).clone()
+            self.output_shapes = [tuple(y.shape) for y in outputs]
+            sizes = map(math.prod, self.output_shapes)
+            self.output_starts = list(accumulate(sizes, initial=0))
         except RuntimeError:  # a leaf refuses what is done in place
             leaves, self.base_graph = self.place(self.x.clone()), ([], [])
             self.first = self.value(leaves)
@@ -139,7 +141,7 @@ class Map:
     def _unchanged(self, copies: Sequence[Tensor]) -> bool:
         return all(same(a, b) for a, b in zip(copies, self.points, strict=True))
 
-    def _same_in_own_precision(self, inputs: Sequence[object]) -> bool:
+    def _same_in_own_precision(self, inputs: Sequence[Any]) -> bool:
         """Return whether `fn` has the value in its own precision that it has in double.
 
         If it has another one, it is another function there. That of 16 bits may be off
@@ -198,11 +200,8 @@ class Map:
                 result = self.fn(*arguments)
         else:
             result = self.fn(*arguments)
-        kept = real_outputs(result)
-        if not self.output_shapes:
-            self.output_shapes = [tuple(y.shape) for y in kept]
-            self.sparse = any(map(_is_sparse, _several(result)))
-        return kept
+        self.sparse = self.sparse or any(map(_is_sparse, _several(result)))
+        return real_outputs(result)
 
     def value(self, reals: Sequence[Tensor]) -> Tensor:
         """Return f at one point, shape (m,), evaluated plainly."""
@@ -230,13 +229,16 @@ class Map:
 
     def values(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         """Return f at B points, shape (B, m); only the tensor `moved` has rows."""
-        if self.vectorised:
+        plain = partial(self._row, batch, moved)
+        if self.vectorised is not False:
             try:
-                return self._vmapped(batch, moved)
+                y = self._vmapped(batch, moved)
+                self.vectorised = self.vectorised or self._alike(y[-1], plain(-1))
             except Exception:  # whatever vmap cannot do, a loop can
                 self.vectorised = False
-        count = range(len(batch[moved]))
-        return torch.stack([self._row(batch, moved, k) for k in count])
+        if not self.vectorised:
+            y = torch.stack([plain(k) for k in range(len(batch[moved]))])
+        return y
 
     def _row(self, batch: Sequence[Tensor], moved: int, k: int) -> Tensor:
         """Return f at point `k` of a batch, each tensor in a storage of its own."""
@@ -245,8 +247,7 @@ class Map:
 
     def _vmapped(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         def joined(*reals: Tensor) -> Tensor:
-            outputs = self.outputs(*reals)
-            return torch.cat([y.reshape(-1).to(torch.float64) for y in outputs])
+            return self.flattened(self.outputs(*reals))
 
         dims = tuple(0 if p == moved else None for p in range(len(batch)))
         with torch.set_grad_enabled(self.needs_grad), warnings.catch_warnings():
@@ -254,19 +255,14 @@ class Map:
             if self.needs_grad:
                 batch = self._leaves(batch)
             y = torch.func.vmap(joined, in_dims=dims)(*batch)
-        y = y.detach().to(self.device)
         self.evaluations += len(y)
-        if not self.verified:
-            self._verify(y[-1], self._row(batch, moved, -1))
-            self.verified = True
-        return y
+        return y.detach().to(self.device)
 
-    def _verify(self, row: Tensor, plain: Tensor) -> None:
-        """Raise if a vmapped row is not what `fn` returns: some batching rules err."""
+    def _alike(self, row: Tensor, plain: Tensor) -> bool:
+        """Return whether a vmapped row is what `fn` returns; some rules err."""
         bound = BATCH_ROUNDINGS * self.eps * (10 * plain.abs() + largest(plain))
         alike = ((row - plain).abs() <= bound) | (row == plain) | plain.isnan()
-        if not bool(alike.all()):
-            raise RuntimeError("the vmapped function differs from the plain one")
+        return bool(alike.all())
 
     def summed(self, weights: Tensor) -> Map:
         """Return the map to weighted sums of all outputs; `weights` is (L, m)."""
@@ -296,31 +292,23 @@ class Map:
         return torch.get_rng_state()
 
     def pullback(
-        self,
-        cotangents: Tensor,
-        *,
-        graph: Graph | None = None,
-        strided: bool = False,
-        only: int | None = None,
+        self, cotangents: Tensor, *, graph: Graph | None = None, strided: bool = False
     ) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n), by autograd.
 
-        The backward may be given tensors that are not contiguous, or nothing for all
-        outputs but one.
+        The backward may be given tensors that are not contiguous.
         """
         graph = graph or self.base_graph
         if self.batched_pullback and len(cotangents) > FEW:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    return self._pulled(graph, cotangents, batched=True)
+                    return self._pulled(graph, cotangents, (len(cotangents),))
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
+        copy = not_contiguous if strided else torch.clone
         try:
-            rows = [
-                self._pulled(graph, v, strided=strided, only=only)
-                for v in cotangents.split(1)
-            ]
+            rows = [self._pulled(graph, v, (), copy) for v in cotangents.split(1)]
         except Exception as error:
             raise _backward_failed(error) from error
         return torch.cat(rows) if len(rows) > 1 else rows[0]
@@ -329,32 +317,33 @@ class Map:
         self,
         graph: Graph,
         cotangents: Tensor,
-        *,
-        batched: bool = False,
-        strided: bool = False,
-        only: int | None = None,
+        lead: tuple[int, ...],
+        copy: Callable[[Tensor], Tensor] = torch.clone,
     ) -> Tensor:
         leaves, outputs = graph
         rows = len(cotangents)
         self.pullbacks += rows
-        lead = (rows,) if batched else ()
-        attached, given = [], []
         pieces = _cut(cotangents, [y.numel() for y in outputs])
-        for k, (y, v) in enumerate(zip(outputs, pieces, strict=True)):
-            if y.requires_grad and only in (None, k):
-                v = v.reshape(lead + y.shape).to(y, copy=True)
-                attached.append(y)
-                given.append(not_contiguous(v) if strided else v)
-        if not attached:
+        pairs = [
+            (y, copy(v.reshape(lead + y.shape).to(y)))
+            for y, v in zip(outputs, pieces, strict=True)
+            if y.requires_grad
+        ]
+        if not pairs:
             return self.x.new_zeros(rows, self.n)
-        with self._backward_mode():
+        # A backward runs in double too, in this thread, where modes are seen.
+        mode = InDouble(strict=False, casts=not self.narrow_inputs)
+        with (
+            torch.autograd.set_multithreading_enabled(False),
+            mode if self.widened else nullcontext(),
+        ):
             gradients = torch.autograd.grad(
-                attached,
+                [y for y, _ in pairs],
                 leaves,
-                given,
+                [v for _, v in pairs],
                 retain_graph=True,
                 allow_unused=True,
-                is_grads_batched=batched,
+                is_grads_batched=bool(lead),
             )
         flat = [
             self.x.new_zeros(rows, size)
@@ -363,14 +352,6 @@ class Map:
             for size, g in zip(self.sizes, gradients, strict=True)
         ]
         return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
-
-    def _backward_mode(self) -> AbstractContextManager[object]:
-        """Let a backward run in double too, in this thread, where modes are seen."""
-        stack = ExitStack()
-        if self.widened:
-            stack.enter_context(torch.autograd.set_multithreading_enabled(False))
-            stack.enter_context(InDouble(strict=False, casts=not self.narrow_inputs))
-        return stack
 
     # ----------------------------------------------------------------- points
 
@@ -391,26 +372,12 @@ class Map:
 
     def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return the position in `wrt` and the index of flat element `element`."""
-        k = next(k for k in range(len(self.sizes)) if element < self.starts[k + 1])
-        shape = self.points[k].shape
-        flat = element - self.starts[k]
-        if self.is_complex[k]:
-            shape, flat = shape[:-1], flat // 2
-        return k, unravel(flat, shape)
+        k, index = _located(element, [x.shape for x in self.points])
+        return k, index[:-1] if self.is_complex[k] else index
 
     def locate_output(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return which output, and where in it, flat output `element` is."""
-        for k, first, last in self.blocks():
-            if element < last:
-                return k, unravel(element - first, self.output_shapes[k])
-        raise IndexError(element)
-
-    def blocks(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (output, start, stop) for each output's rows of the Jacobian."""
-        start = 0
-        for k, shape in enumerate(self.output_shapes):
-            yield k, start, start + math.prod(shape)
-            start += math.prod(shape)
+        return _located(element, self.output_shapes)
 
 
 def same(a: Tensor, b: Tensor) -> bool:
@@ -435,9 +402,14 @@ def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
     return flat.split_with_sizes(sizes, 1) if len(sizes) > 1 else (flat,)
 
 
-def unravel(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the index of the `flat`-th element of a tensor of `shape`."""
-    return tuple(map(int, torch.unravel_index(torch.tensor(flat), shape)))
+def _located(
+    element: int, shapes: Sequence[Sequence[int]]
+) -> tuple[int, tuple[int, ...]]:
+    """Return in which of some tensors, side by side, an element is, and its index."""
+    starts = list(accumulate(map(math.prod, shapes), initial=0))
+    k = bisect_right(starts, element) - 1
+    index = torch.unravel_index(torch.tensor(element - starts[k]), shapes[k])
+    return k, tuple(map(int, index))
 
 
 def _backward_failed(error: Exception) -> ConclusionError:
@@ -457,7 +429,7 @@ def _backward_failed(error: Exception) -> ConclusionError:
 
 def real_outputs(result: object) -> list[Tensor]:
     """Return the outputs that have derivatives, as real dense tensors."""
-    kept = [y for y in _several(result) if isinstance(y, Tensor) and _has_derivative(y)]
+    kept = [y for y in _several(result) if has_derivative(y)]
     if not kept:
         raise UnusableOutputError(_explain_output(result))
     return [_as_real(_dense(y)) for y in kept]
@@ -476,16 +448,13 @@ def _own(x: object) -> object:
     return x.detach().clone() if isinstance(x, Tensor) else x
 
 
-def _dtype(x: object) -> str:
-    return str(x.dtype).removeprefix("torch.") if isinstance(x, Tensor) else ""
-
-
 def _dense(x: Tensor) -> Tensor:
     return x if x.layout == torch.strided else x.to_dense()
 
 
-def _has_derivative(x: Tensor) -> bool:
-    return x.is_floating_point() or x.is_complex()
+def has_derivative(x: object) -> TypeGuard[Tensor]:
+    """Return whether one can differentiate with respect to `x`."""
+    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 
 def _as_real(x: Tensor) -> Tensor:

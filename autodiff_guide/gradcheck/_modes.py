@@ -37,12 +37,8 @@ class GivenMap(Map):
         outputs = [y.detach().clone() for y in problem.base_graph[1]]
         self.base_graph = [], [y.requires_grad_() for y in outputs]
 
-    def pullback(
-        self, cotangents: Tensor, *, only: int | None = None, **_: object
-    ) -> Tensor:
+    def pullback(self, cotangents: Tensor, **_: object) -> Tensor:
         """Return V J for cotangents V of shape (L, m), shape (L, n)."""
-        if only:  # no output can be left out: all count as the first
-            return self.x.new_zeros(len(cotangents), self.n)
         return cotangents @ self.jacobian
 
     def summed(self, weights: Tensor) -> Map:
@@ -98,10 +94,10 @@ def check_forward(
     problem: Map, names: Sequence[str], settings: Settings
 ) -> GradientReport:
     """Compare forward mode with differences."""
-    jacobian = problem.x.new_zeros(problem.output_size, problem.n)
-    for k, unit in enumerate(torch.eye(problem.n).to(problem.x)):
-        jacobian[:, k] = forward_slope(problem, unit)
-    report = Check(GivenMap(problem, jacobian), names, settings).run()
+    units = torch.eye(problem.n).to(problem.x)
+    columns = [forward_slope(problem, unit) for unit in units]
+    given = GivenMap(problem, torch.stack(columns, 1))
+    report = Check(given, names, settings).run()
     return replace(report, sentence=f"in forward mode (jvp), {report.sentence}")
 
 
@@ -135,20 +131,6 @@ def add_forward_mode(
 # ---------------------------------------------------------------- second derivatives
 
 
-def tracked(fn: Function, wrt: Sequence[int]) -> Function:
-    """Return `fn`, evaluated on inputs that require a gradient, in no_grad too."""
-
-    def evaluate(*inputs: Any) -> object:
-        moved = list(inputs)
-        if not torch.is_grad_enabled():
-            for i in wrt:
-                moved[i] = inputs[i].detach().requires_grad_()
-        with torch.enable_grad():
-            return fn(*moved)
-
-    return evaluate
-
-
 def differentiable(result: Any) -> tuple[Tensor, ...]:
     """Return the outputs that require a gradient."""
     outputs = result if isinstance(result, tuple | list) else (result,)
@@ -167,11 +149,12 @@ def gradient_of(fn: Function, wrt: Sequence[int], count: int) -> Function:
 
     def pulled_back(*arguments: Any) -> tuple[Tensor, ...]:
         inputs, cotangents = arguments[:count], arguments[count:]
-        leaves = [inputs[i].requires_grad_() for i in wrt]
-        outputs = differentiable(fn(*inputs))
-        return torch.autograd.grad(
-            outputs, leaves, cotangents, create_graph=True, materialize_grads=True
-        )
+        with torch.enable_grad():  # where only the value is asked for, too
+            leaves = [inputs[i].requires_grad_() for i in wrt]
+            outputs = differentiable(fn(*inputs))
+            return torch.autograd.grad(
+                outputs, leaves, cotangents, create_graph=True, materialize_grads=True
+            )
 
     return pulled_back
 
@@ -181,8 +164,10 @@ def second_derivative(
 ) -> tuple[Function, list[Any], dict[int, str]]:
     """Return the map to Jᵀ v, its point, and its inputs: those chosen, and v."""
     point = [x.detach().clone() if isinstance(x, Tensor) else x for x in inputs]
-    with torch.no_grad():
-        outputs = differentiable(tracked(fn, list(chosen))(*point))
+    with torch.enable_grad():
+        for i in chosen:
+            point[i].requires_grad_()
+        outputs = differentiable(fn(*point))
     if not outputs:
         raise ValueError(
             "order: expected an output with a gradient, got none; order=1 tells why"
@@ -190,5 +175,4 @@ def second_derivative(
     v = cotangents_of(outputs, seed)
     names = ["grad_output", *(f"grad_output {k}" for k in range(1, len(v)))]
     both = chosen | dict(enumerate(names, len(point)))
-    gradient = tracked(gradient_of(fn, list(chosen), len(point)), list(both))
-    return gradient, [*point, *v], both
+    return gradient_of(fn, list(chosen), len(point)), [*point, *v], both

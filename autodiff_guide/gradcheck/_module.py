@@ -10,12 +10,11 @@ from torch import nn
 from torch.func import functional_call
 
 from autodiff_guide.gradcheck._api import (
-    has_derivative,
     input_names,
     require_function,
     run_check,
 )
-from autodiff_guide.gradcheck._map import Function
+from autodiff_guide.gradcheck._map import Function, has_derivative
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._settings import Settings
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autodiff_guide._printed import Table
-from autodiff_guide.gradcheck._block import judged, sides_of
+from autodiff_guide.gradcheck._block import judged
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import Screen
@@ -293,8 +293,9 @@ def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
     kinks = evidence.count(Status.KINK)
     if evidence.kink is None:
         return f"{kinks} elements have one slope only, on the edge of the domain"
-    k, index = problem.locate(int(evidence.columns[evidence.kink[0]]))
+    element, sides = evidence.kink
+    k, index = problem.locate(element)
     at = f"{names[k]}{list(index)} sits on a kink"
     if kinks > 1:
         at = f"{kinks} elements sit on a kink, such as {names[k]}{list(index)}"
-    return f"{at}: {sides_of(evidence, evidence.kink)}, which is allowed"
+    return f"{at}: {sides}, which is allowed"

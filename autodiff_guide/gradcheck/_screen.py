@@ -96,11 +96,11 @@ def screen(
     U = random_lengths(probes, problem.n, generator).to(problem.device)
     for shorter in (1.0, SHORTER):
         h = shorter * first_step(problem.eps)
-        moves = exact_moves(problem, h * base.scale * U[:1])
-        plus, minus, further = moved(problem, moves, -moves, 2 * moves)
+        moves, plus, minus = _both_sides(problem, base, U[:1], h)
         slopes = (plus - minus) * (0.5 / h)
         if math.isfinite(slopes.where(base.usable, 0.0).sum()):
             break
+    further = moved(problem, 2 * moves)
     D = moves / h
     bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
     unsteady = (next_bend - bend).abs()
@@ -108,23 +108,18 @@ def screen(
     truncation = unsteady / (6 * h)
     rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
     errors = truncation + rounding
-    checked = base.checked
-    if not math.isfinite(errors.sum()):
-        finite = torch.isfinite(errors).all(0)
-        checked = finite if checked is None else finite & checked
-
+    checked = base.checked & torch.isfinite(errors).all(0)
     error, steepest = errors.amax(0), slopes.abs().amax(0)
     V = _cotangents(error + 1e-12 * steepest, settings.probes, generator)
-    if checked is not None:
-        V, error = V.where(checked, 0.0), error.where(checked, 0.0)
+    V, error = V.where(checked, 0.0), error.where(checked, 0.0)
     A = problem.pullback(V)
     repeat_pullback(problem, base, V, A)
     result = Screen(A, A, A, V, A)
     # At a kink the bend is there, and not one step further on.
     bent = bend.abs() - 100 * h * rounding - 1e-3 * h * slopes.abs()
     result.kinked = bool((0.4 * bent > next_bend.abs()).any())
-    if base.attached is not None:
-        result.detached = int(((steepest > 10 * error) & ~base.attached).sum())
+    detached = base.usable & ~base.checked & (steepest > 0)
+    result.detached = int(detached.sum())
     if not math.isfinite(A.sum()):
         return result
 
@@ -133,16 +128,13 @@ def screen(
     floor = 2 * problem.eps / h * terms[:, None]
     if probes > 1:
         U[-1] *= _levels(base, A, STANDS_OUT * floor.amax())
-        moves = exact_moves(problem, h * base.scale * U[1:])
-        plus, minus = moved(problem, moves, -moves)
+        moves, plus, minus = _both_sides(problem, base, U[1:], h)
         slopes = torch.cat([slopes, (plus - minus) * (0.5 / h)])
         D = torch.cat([D, moves / h])
         errors = torch.cat([errors, (MARGIN * truncation + rounding).expand_as(plus)])
-    newly_bad = False
-    if not math.isfinite(slopes.sum()):
-        finite = torch.isfinite(slopes).all(0)
-        newly_bad = bool((base.usable & ~finite).any())
-        slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
+    finite = torch.isfinite(slopes).all(0)
+    newly_bad = bool((base.usable & ~finite).any())
+    slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
     result.numeric, result.yours = V @ slopes.T, A @ D.T
     result.bar = BARS * (V.square() @ errors.square().T).sqrt() + floor
     enough = max(RESOLVED, rtol) * steepest
@@ -167,6 +159,14 @@ def screen(
         again = U if unresolved else U[suspects.any(0)]
         _climb(problem, base, result, again, floor)
     return result
+
+
+def _both_sides(
+    problem: Map, base: Base, U: Tensor, h: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the moves by a step `h` along directions U, and f on both sides."""
+    moves = exact_moves(problem, h * base.scale * U)
+    return moves, moved(problem, moves), moved(problem, -moves)
 
 
 def random_lengths(rows: int, columns: int, generator: torch.Generator) -> Tensor:
@@ -232,8 +232,7 @@ def on_ladder(
     """
     rests, noises = [], []
     for h in steps:
-        moves = exact_moves(problem, h * base.scale * U)
-        plus, minus = moved(problem, moves, -moves)
+        moves, plus, minus = _both_sides(problem, base, U, h)
         size = torch.maximum(plus.abs(), minus.abs()).nan_to_num(0, 0, 0)
         error = torch.maximum(base.noise, problem.eps * size).where(base.usable, 0.0)
         slope = (plus - minus).where(base.usable, 0.0) * (0.5 / h)

@@ -20,7 +20,6 @@ from autodiff_guide.gradcheck._modes import (
     differentiable,
     gradient_of,
     modes_agree,
-    tracked,
 )
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._settings import Settings
@@ -138,11 +137,11 @@ def gradcheck(
     asked = dict(locals())
     del asked["func"], asked["inputs"]
     given = _as_tuple(inputs)
-    wrt = _require_grad(given)
+    wrt = _positions(given)
     known = check_forward_ad or check_backward_ad
     known &= check_backward_ad >= check_batched_grad
     known &= check_forward_ad >= check_batched_forward_grad
-    if not (known and wrt and all(_is_plain(given[i]) for i in wrt)):
+    if not (known and wrt):
         return bool(torchs_gradcheck(func, inputs, **asked))
     settings = Settings(rtol=rtol, atol=atol)
     names = [f"input {i}" for i in wrt]
@@ -256,12 +255,12 @@ def gradgradcheck(
     asked = dict(locals())
     del asked["func"], asked["inputs"], asked["grad_outputs"]
     given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
-    wrt = _require_grad(given)
+    wrt = _positions(given)
     one_mode = check_rev_over_rev or check_fwd_over_rev
     known = one_mode and check_rev_over_rev >= max(
         check_undefined_grad, check_batched_grad
     )
-    if known and wrt and all(_is_plain(given[i]) for i in wrt):
+    if known and wrt:
         if grad_outputs is None:
             with undisturbed(given), torch.enable_grad():
                 v = tuple(cotangents_of(differentiable(func(*given)), 0))
@@ -272,9 +271,7 @@ def gradgradcheck(
             del asked["gen_non_contig_grad_outputs"]
             asked["check_forward_ad"] = asked.pop("check_fwd_over_rev")
             asked["check_backward_ad"] = asked.pop("check_rev_over_rev")
-            count = len(given)
-            both = [*wrt, *range(count, count + len(v))]
-            gradient = tracked(gradient_of(func, wrt, count), both)
+            gradient = gradient_of(func, wrt, len(given))
             return gradcheck(gradient, given + v, **asked)
     return bool(torchs_gradgradcheck(func, inputs, grad_outputs, **asked))
 
@@ -297,12 +294,10 @@ def _check_undefined(leaves: Sequence[Tensor], outputs: Sequence[Tensor]) -> Non
     bare = [undefined(y) for y in outputs]
     zeros = [torch.zeros_like(y) for y in outputs]
     try:
-        found = torch.autograd.grad(
-            bare, leaves, zeros, retain_graph=True, allow_unused=True
-        )
+        reached = _reach(bare, leaves, zeros)
     except RuntimeError as error:
         raise GradcheckError(UNDEFINED) from error
-    if any(g is not None and bool(g.any()) for g in found):
+    if reached:
         raise GradcheckError(UNDEFINED)
 
 
@@ -323,22 +318,28 @@ def _require_arrival(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Non
 
     Torch moves them where they lie; our copies do not arrive.
     """
-    if outputs:
-        v = cotangents_of(outputs, 1)
-        found = torch.autograd.grad(
-            outputs, leaves, v, retain_graph=True, allow_unused=True
-        )
-        if any(g is not None and bool(g.any()) for g in found):
-            raise _UndecidedError("the function reads its inputs from elsewhere")
+    if outputs and _reach(outputs, leaves, cotangents_of(outputs, 1)):
+        raise _UndecidedError("the function reads its inputs from elsewhere")
+
+
+def _reach(
+    outputs: Sequence[Tensor], leaves: Sequence[Tensor], v: Sequence[Tensor]
+) -> bool:
+    """Return whether any gradient of the leaves is not zero."""
+    found = torch.autograd.grad(
+        outputs, leaves, v, retain_graph=True, allow_unused=True
+    )
+    return any(g is not None and bool(g.any()) for g in found)
 
 
 def _as_tuple(inputs: Any) -> tuple[Any, ...]:
     return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
 
 
-def _require_grad(given: Sequence[Any]) -> list[int]:
-    """Return the positions of the inputs that require a gradient."""
-    return [i for i, x in enumerate(given) if is_tensor_like(x) and x.requires_grad]
+def _positions(given: Sequence[Any]) -> list[int]:
+    """Return the positions of inputs that require a gradient, if we can move all."""
+    wrt = [i for i, x in enumerate(given) if is_tensor_like(x) and x.requires_grad]
+    return wrt if all(_is_plain(given[i]) for i in wrt) else []
 
 
 def _is_plain(x: Tensor) -> bool:
