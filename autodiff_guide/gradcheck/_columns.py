@@ -31,6 +31,8 @@ SHARP, SHARP_OF_LARGEST = 1e-3, 1e-5
 # Directions and cotangents of the bisection, and how many wrong elements it looks for.
 BISECTION_PROBES, BISECTION_COTANGENTS, BISECTED = 2, 4, 3
 SIDES = "the slope is {:.6g} on the left and {:.6g} on the right, yours is {:.6g}"
+# A tolerance from which on one difference tells whether a slope is accepted.
+MUCH = 1e-5
 # A relative step from which a smooth function would move.
 WIDE = 0.01
 
@@ -215,8 +217,22 @@ def search(
 def _first_look(
     problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Settings
 ) -> tuple[Evidence, Tensor]:
-    """Return evidence from two steps, and how doubtful each column is; 0 is settled."""
+    """Return evidence from two steps, and how doubtful each column is; 0 is settled.
+
+    Where much is accepted, one step tells: what agrees with it is not wrong by more.
+    """
     h = first_step(problem.eps)
+    if accepted.rtol >= MUCH:
+        values = move_columns(problem, columns, [h], base.scale)
+        (numeric,) = values.central
+        bar = 2 * values.rounding(problem, base)[0] / values.ahead[0]
+        share = accepted.rtol * torch.minimum(yours.abs(), numeric.abs())
+        settled = ((yours - numeric).abs() <= accepted.atol + share) | ~base.checked
+        if bool(settled.all()):
+            slack = ROUNDINGS * problem.eps * yours.abs()
+            status = torch.full_like(yours, Status.AGREE, dtype=torch.int8)
+            evidence = Evidence(columns, yours, numeric, bar, slack, status)
+            return evidence, yours.new_zeros(len(columns))
     values = move_columns(problem, columns, [h, h / 2], base.scale)
     finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
     coarse, fine = values.central
