@@ -76,8 +76,9 @@ class Base:
         Rounding error expected in each output.
     usable : Tensor
         Which outputs are finite.
-    checked : Tensor
-        Which outputs are checked: usable ones that carry a gradient, if any does.
+    checked : Tensor or None
+        Which outputs are checked: usable ones that carry a gradient, if any does. None
+        if all are.
     scale : Tensor
         What steps are relative to, shape (n,).
     """
@@ -85,15 +86,19 @@ class Base:
     value: Tensor
     noise: Tensor
     usable: Tensor
-    checked: Tensor
+    checked: Tensor | None
     scale: Tensor
+
+    def masked(self, x: Tensor) -> Tensor:
+        """Return `x`, zero at outputs that are not checked."""
+        return x if self.checked is None else x.where(self.checked, 0.0)
 
 
 def examine(problem: Map) -> Base:
     """Return what the first evaluation tells; conclude if there is nothing to check."""
     if problem.overwritten:
         raise ConclusionError("fail", ("inplace",), OVERWRITTEN)
-    if problem.n and not bool(problem.movable.any()):
+    if problem.movable is not None and not bool(problem.movable.any()):
         raise ConclusionError("inconclusive", ("nonfinite",), NO_STEP)
     value = problem.first
     noise = problem.eps * value.abs()
@@ -105,15 +110,18 @@ def examine(problem: Map) -> Base:
         _require_equal(problem, value, again)
         if not problem.random:  # it seeds itself
             break
-    usable = torch.isfinite(value)
-    if problem.output_size and not bool(usable.any()):
-        raise ConclusionError("inconclusive", ("nonfinite",), NO_SLOPE)
-    checked, outputs = usable, problem.base_graph[1]
+    checked = usable = torch.isfinite(value)
+    outputs = problem.base_graph[1]
     if len({y.requires_grad for y in outputs}) > 1:
         pieces = usable.split_with_sizes([y.numel() for y in outputs])
         pairs = zip(pieces, outputs, strict=True)
         checked = torch.cat([piece & y.requires_grad for piece, y in pairs])
-    return Base(value, noise.where(usable, 0.0), usable, checked, scales(problem))
+    scale = scales(problem)
+    if bool(checked.all()):
+        return Base(value, noise, usable, None, scale)
+    if not bool(usable.any()):
+        raise ConclusionError("inconclusive", ("nonfinite",), NO_SLOPE)
+    return Base(value, noise.where(usable, 0.0), usable, checked, scale)
 
 
 def repeat_value(problem: Map, base: Base) -> bool:

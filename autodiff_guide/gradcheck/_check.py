@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base, examine, outputs_alone, repeat_value
-from autodiff_guide.gradcheck._columns import Evidence, Status, compare, search
+from autodiff_guide.gradcheck._columns import Evidence, Status, bisect, compare
 from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._diagnose import diagnose
 from autodiff_guide.gradcheck._differences import first_step, ladder
@@ -16,10 +16,9 @@ from autodiff_guide.gradcheck._map import Map, largest
 from autodiff_guide.gradcheck._report import (
     GradientReport,
     allowed_kink,
-    compare_elements,
-    compare_probes,
     input_rows,
     largest_accepted,
+    numbers_of,
     resolution,
 )
 from autodiff_guide.gradcheck._screen import Screen, random_lengths, screen
@@ -101,13 +100,18 @@ class Check:
         problem, accepted = self.problem, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
             problem, base = self._sums_of_outputs(base)
-        movable = problem.movable.nonzero()[:, 0]
+        movable = torch.arange(problem.n, device=problem.device)
+        if problem.movable is not None:
+            movable = movable[problem.movable]
         columns = self._sample(movable, problem.output_size)
         partial = len(columns) < len(movable)
-        if partial and seen.disagree:
-            evidence = search(problem, base, columns, accepted, self.generator)
-        else:
-            evidence = compare(problem, base, columns, accepted)
+        evidence = compare(problem, base, columns, accepted)
+        if partial and seen.disagree and not evidence.failed:
+            wrong = set(bisect(problem, base, accepted, self.generator))
+            more = sorted(wrong.difference(columns.tolist()))
+            if more:
+                found = compare(problem, base, columns.new_tensor(more), accepted)
+                evidence = evidence.joined(found)
         self.compared, self.evidence = problem, evidence
         if evidence.failed:
             return *diagnose(self.problem, problem, base, evidence, self.names), []
@@ -131,8 +135,7 @@ class Check:
         """Return the map to a few random sums of very many outputs."""
         weights = random_lengths(SUMS, self.problem.output_size, self.generator)
         weights = weights.to(base.value) / (base.value.abs().nan_to_num(0, 0, 0) + 1)
-        weights = weights.where(base.checked, 0.0)
-        sums = self.problem.summed(weights)
+        sums = self.problem.summed(base.masked(weights))
         return sums, examine(sums)
 
     def _backward_precision(self, seen: Screen, evidence: Evidence) -> None:
@@ -170,8 +173,7 @@ class Check:
                 seen.kinked = False
                 sentence = allowed_kink(self.compared, evidence, self.names)
                 remarks.append(("kink", sentence))
-        bad = int((~base.usable).sum())
-        if bad:
+        if base.checked is not None and (bad := int((~base.usable).sum())):
             remarks.append(("nonfinite", NOT_FINITE.format(bad, len(base.usable))))
         if problem.refused:
             remarks.append(("low-precision", OWN_PRECISION.format(problem.eps)))
@@ -230,15 +232,12 @@ class Check:
         remarks: Sequence[tuple[str, str]] = (),
     ) -> GradientReport:
         seen, problem, evidence = self.screen, self.problem, self.evidence
-        steps: tuple[float, ...] = (first_step(problem.eps),)
+        steps = [first_step(problem.eps)]
         if seen is not None and seen.suspicious:
-            steps = (*steps, *ladder(problem.eps))
-        worst = comparison = None
-        if evidence is not None:
-            compared = (problem, self.compared, evidence, self.names)
-            comparison, worst = compare_elements(*compared)
-        elif seen is not None:
-            comparison = compare_probes(seen)
+            steps += ladder(problem.eps)
+        comparison, worst = numbers_of(
+            problem, self.compared, seen, evidence, self.names
+        )
         return GradientReport(
             verdict=verdict,
             kinds=kinds,
@@ -247,7 +246,7 @@ class Check:
             resolution=resolution(seen, evidence, self.settings),
             seed=self.settings.seed,
             probes=self.settings.probes,
-            steps=steps,
+            steps=tuple(steps),
             evaluations=problem.evaluations,
             pullbacks=problem.pullbacks,
             inputs=input_rows(problem, self.names, kinds, seen, evidence),

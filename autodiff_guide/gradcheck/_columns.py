@@ -196,24 +196,6 @@ def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Ev
     return evidence
 
 
-def search(
-    problem: Map,
-    base: Base,
-    columns: Tensor,
-    accepted: Settings,
-    generator: torch.Generator,
-) -> Evidence:
-    """Compare a sample of columns, and those that bisection finds if it is right."""
-    evidence = compare(problem, base, columns, accepted)
-    if not evidence.failed:
-        wrong = set(_bisect(problem, base, accepted, generator))
-        more = sorted(wrong.difference(columns.tolist()))
-        if more:
-            found = compare(problem, base, columns.new_tensor(more), accepted)
-            return evidence.joined(found)
-    return evidence
-
-
 def _first_look(
     problem: Map, base: Base, columns: Tensor, yours: Tensor, accepted: Settings
 ) -> tuple[Evidence, Tensor]:
@@ -246,7 +228,9 @@ def _first_look(
     allowed = 3 * bar + accepted.atol + accepted.rtol * shown + slack
     apart = (yours - numeric).abs() / (allowed + 1e-300)
     sharp = bar <= 0.1 * SHARP * shown + 0.1 * SHARP_OF_LARGEST * shown.amax(0) + unseen
-    settled = (finite & (apart <= 1) & sharp) | ~base.checked
+    settled = finite & (apart <= 1) & sharp
+    if base.checked is not None:
+        settled |= ~base.checked
     status = torch.where(settled, Status.AGREE, Status.UNRESOLVED).to(torch.int8)
     evidence = Evidence(columns, yours, numeric, bar, slack, status)
     doubt = (apart + 1e-9).nan_to_num(math.inf).where(~settled, 0.0).amax(1)
@@ -352,7 +336,7 @@ def _known(x: Tensor) -> Tensor:
     return x.abs().nan_to_num(0, 0, 0)
 
 
-def _bisect(
+def bisect(
     problem: Map, base: Base, accepted: Settings, generator: torch.Generator
 ) -> list[int]:
     """Return some wrong elements of a large input, halving where they may be.
@@ -363,7 +347,7 @@ def _bisect(
     m = problem.output_size
     rows = min(m, BISECTION_COTANGENTS)
     V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
-    V = V.where(base.checked, 0.0)
+    V = base.masked(V)
     A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]
 

@@ -18,7 +18,9 @@ ROUNDINGS = 2
 
 def scales(problem: Map) -> Tensor:
     """Return what steps are relative to: each size, raised to a typical one."""
-    size = problem.x.abs().where(problem.movable, 0.0)
+    size = problem.x.abs()
+    if problem.movable is not None:
+        size = size.where(problem.movable, 0.0)
     for piece in size.split_with_sizes(problem.sizes):
         piece.clamp_min_(_typical(piece))
     return size
@@ -61,7 +63,7 @@ def exact_moves(problem: Map, moves: Tensor) -> Tensor:
     if problem.eps > torch.finfo(torch.float64).eps:
         pairs = zip(problem.points, problem.pieces(kept), strict=True)
         kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs], 1)
-    return kept.where(problem.movable, 0.0)
+    return kept if problem.movable is None else kept.where(problem.movable, 0.0)
 
 
 def _kept(x: Tensor, moves: Tensor) -> Tensor:

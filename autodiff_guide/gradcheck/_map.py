@@ -8,7 +8,6 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
 from itertools import accumulate
 from typing import Any, TypeGuard
 
@@ -52,8 +51,8 @@ class Map:
         The inputs `wrt`, real and dense.
     x : Tensor
         All of them in one vector, shape (n,).
-    movable : Tensor
-        Which elements are finite.
+    movable : Tensor or None
+        Which elements are finite; None if all are.
     first : Tensor
         f(x), shape (m,).
     overwritten : bool
@@ -120,7 +119,8 @@ class Map:
             self.device = torch.device("cpu")
         self.x = self.flattened(self.points)
         self.eps = max(torch.finfo(x.dtype).eps for x in self.points)
-        self.movable = torch.isfinite(self.x)
+        all_finite = math.isfinite(self.x.sum())
+        self.movable = None if all_finite else torch.isfinite(self.x)
 
     def _keep_graph(self) -> None:
         """Evaluate f(x) in grad mode, and note whether that changes the inputs."""
@@ -195,10 +195,8 @@ class Map:
         arguments = list(self.inputs)
         for k, (i, real) in enumerate(zip(self.wrt, reals, strict=True)):
             arguments[i] = self._argument(k, real)
-        if self.widened or self._watch:
-            with self._watch or InDouble(strict=False):
-                result = self.fn(*arguments)
-        else:
+        widening = InDouble(strict=False) if self.widened else nullcontext()
+        with self._watch or widening:
             result = self.fn(*arguments)
         self.sparse = self.sparse or any(map(_is_sparse, _several(result)))
         return real_outputs(result)
@@ -229,7 +227,11 @@ class Map:
 
     def values(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         """Return f at B points, shape (B, m); only the tensor `moved` has rows."""
-        plain = partial(self._row, batch, moved)
+
+        def plain(k: int) -> Tensor:  # each tensor in a storage of its own
+            reals = [(x[k] if p == moved else x).clone() for p, x in enumerate(batch)]
+            return self.plain_value(reals)
+
         if self.vectorised is not False:
             try:
                 y = self._vmapped(batch, moved)
@@ -239,11 +241,6 @@ class Map:
         if not self.vectorised:
             y = torch.stack([plain(k) for k in range(len(batch[moved]))])
         return y
-
-    def _row(self, batch: Sequence[Tensor], moved: int, k: int) -> Tensor:
-        """Return f at point `k` of a batch, each tensor in a storage of its own."""
-        reals = [(x[k] if p == moved else x).clone() for p, x in enumerate(batch)]
-        return self.plain_value(reals)
 
     def _vmapped(self, batch: Sequence[Tensor], moved: int) -> Tensor:
         def joined(*reals: Tensor) -> Tensor:
@@ -303,12 +300,12 @@ class Map:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    return self._pulled(graph, cotangents, (len(cotangents),))
+                    return self._pulled(graph, cotangents)
             except Exception:  # a backward that cannot be batched
                 self.batched_pullback = False
         copy = not_contiguous if strided else torch.clone
         try:
-            rows = [self._pulled(graph, v, (), copy) for v in cotangents.split(1)]
+            rows = [self._pulled(graph, v, copy) for v in cotangents.split(1)]
         except Exception as error:
             raise _backward_failed(error) from error
         return torch.cat(rows) if len(rows) > 1 else rows[0]
@@ -317,11 +314,11 @@ class Map:
         self,
         graph: Graph,
         cotangents: Tensor,
-        lead: tuple[int, ...],
         copy: Callable[[Tensor], Tensor] = torch.clone,
     ) -> Tensor:
         leaves, outputs = graph
         rows = len(cotangents)
+        lead = (rows,) if rows > 1 else ()
         self.pullbacks += rows
         pieces = _cut(cotangents, [y.numel() for y in outputs])
         pairs = [

@@ -222,19 +222,24 @@ def largest_accepted(evidence: Evidence) -> float:
     return float(share.where(beyond, 0.0).max())
 
 
-def compare_probes(seen: Screen) -> Comparison:
-    """Return every probe, as a pair."""
-    yours, numeric, bar = (x.flatten() for x in (seen.yours, seen.numeric, seen.bar))
-    return Comparison("probe", yours.cpu(), numeric.cpu(), bar.cpu(), where={})
+def numbers_of(
+    user: Map,
+    compared: Map,
+    seen: Screen | None,
+    evidence: Evidence | None,
+    names: Sequence[str],
+) -> tuple[Comparison | None, Worst | None]:
+    """Return the numbers compared, and the worst element.
 
-
-def compare_elements(
-    user: Map, compared: Map, evidence: Evidence, names: Sequence[str]
-) -> tuple[Comparison, Worst | None]:
-    """Return, for each input element, the output where it is off most; and the worst.
-
+    They are every probe; or, for each input element, the output where it is off most.
     Where several slopes are right, and yours is one, the bar reaches to it.
     """
+    if seen is None:
+        return None, None
+    if evidence is None:
+        probes = (seen.yours, seen.numeric, seen.bar)
+        yours, numeric, bar = (x.flatten().cpu() for x in probes)
+        return Comparison("probe", yours, numeric, bar, where={}), None
     _, slack, wrong = judged(evidence)
     apart = (evidence.yours - evidence.numeric).abs()
     bars = (ENOUGH * apart / (slack + 1e-300)).nan_to_num(math.inf)

@@ -108,18 +108,21 @@ def screen(
     truncation = unsteady / (6 * h)
     rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
     errors = truncation + rounding
-    checked = base.checked & torch.isfinite(errors).all(0)
     error, steepest = errors.amax(0), slopes.abs().amax(0)
     V = _cotangents(error + 1e-12 * steepest, settings.probes, generator)
-    V, error = V.where(checked, 0.0), error.where(checked, 0.0)
+    V, error = base.masked(V), base.masked(error)
+    if not math.isfinite(errors.sum()):
+        finite = torch.isfinite(errors).all(0)
+        V, error = V.where(finite, 0.0), error.where(finite, 0.0)
     A = problem.pullback(V)
     repeat_pullback(problem, base, V, A)
     result = Screen(A, A, A, V, A)
     # At a kink the bend is there, and not one step further on.
     bent = bend.abs() - 100 * h * rounding - 1e-3 * h * slopes.abs()
     result.kinked = bool((0.4 * bent > next_bend.abs()).any())
-    detached = base.usable & ~base.checked & (steepest > 0)
-    result.detached = int(detached.sum())
+    if base.checked is not None:
+        detached = base.usable & ~base.checked & (steepest > 0)
+        result.detached = int(detached.sum())
     if not math.isfinite(A.sum()):
         return result
 
@@ -132,9 +135,11 @@ def screen(
         slopes = torch.cat([slopes, (plus - minus) * (0.5 / h)])
         D = torch.cat([D, moves / h])
         errors = torch.cat([errors, (MARGIN * truncation + rounding).expand_as(plus)])
-    finite = torch.isfinite(slopes).all(0)
-    newly_bad = bool((base.usable & ~finite).any())
-    slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
+    newly_bad = False
+    if not math.isfinite(slopes.sum()):
+        finite = torch.isfinite(slopes).all(0)
+        newly_bad = bool((base.usable & ~finite).any())
+        slopes, errors = slopes.where(finite, 0.0), errors.where(finite, 0.0)
     result.numeric, result.yours = V @ slopes.T, A @ D.T
     result.bar = BARS * (V.square() @ errors.square().T).sqrt() + floor
     enough = max(RESOLVED, rtol) * steepest
