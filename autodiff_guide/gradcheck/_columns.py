@@ -209,7 +209,9 @@ def _first_look(
         (numeric,) = values.central
         bar = 2 * values.rounding(problem, base)[0] / values.ahead[0]
         share = accepted.rtol * torch.minimum(yours.abs(), numeric.abs())
-        settled = ((yours - numeric).abs() <= accepted.atol + share) | ~base.checked
+        settled = (yours - numeric).abs() <= accepted.atol + share
+        if base.checked is not None:
+            settled |= ~base.checked
         if bool(settled.all()):
             slack = ROUNDINGS * problem.eps * yours.abs()
             status = torch.full_like(yours, Status.AGREE, dtype=torch.int8)
