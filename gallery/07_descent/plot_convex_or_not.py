@@ -91,8 +91,9 @@ fig.set_label(
 # Every bar is a proof that its function is not convex: one bad chord is
 # enough. The losses of linear and of logistic regression have none; both
 # are convex, as their second derivatives prove. A convex function has no
-# local minimum that is not the lowest, so where there is a minimum, gradient
-# descent with a small enough learning rate cannot be trapped above it.
+# local minimum that is not the lowest, so where there is a minimum,
+# gradient descent with a small enough learning rate cannot be trapped
+# above it.
 #
 # **Where it breaks.** A small dent far from the chords' middles goes
 # unseen. Here is a parabola with a dent a thousandth wide.
