@@ -1,10 +1,10 @@
 """
-A ReLU can die, and a dead one never wakes
-==========================================
+A ReLU can die, and in the first layer a dead one never wakes
+=============================================================
 
-Where its input is negative a ReLU passes nothing, forward or back. A unit
-whose input is negative for *every* sample gets no gradient at all, so no
-step can revive it.
+Where its input is negative a ReLU passes nothing, forward or backward. A
+unit whose input is negative for *every* sample gets no gradient at all.
+Whether it stays dead depends on where it stands.
 """
 
 # curriculum: C6.4
@@ -26,8 +26,8 @@ target = torch.sin(2 * x)
 # layer at −20.
 
 
-def network(activation=nn.ReLU, bias=None):
-    torch.manual_seed(0)
+def network(activation=nn.ReLU, bias=None, seed=0):
+    torch.manual_seed(seed)
     net = nn.Sequential(
         nn.Linear(1, 16),
         activation(),
@@ -47,8 +47,8 @@ def flow(net):
 flow(network(bias=-20.0))
 
 # %%
-# The second layer is dead, and it blocks the first. Training changes the
-# last bias, nothing else: the best it can do is a constant.
+# The whole second layer is dead, and it blocks the first. Training changes
+# the last bias, nothing else: the best it can do is a constant.
 
 
 def train(net, lr=0.05, steps=200):
@@ -77,14 +77,64 @@ fig.set_label(
 )
 
 # %%
+# **Can a dead unit wake?** Its own weights get no gradient, so it wakes
+# only if its inputs change. Kill four of sixteen units, in the first layer
+# or in the second, by a bias that puts their largest input just below 0.
+# Train twenty such networks, each from its own seed, and look at each step.
+
+
+def seeds_that_wake(layer, units=4, frozen=()):
+    nets = [network(seed=seed) for seed in range(20)]
+    for net in nets:
+        with torch.no_grad():
+            highest = net[: layer + 1](x).max(0).values
+            net[layer].bias[:units] -= highest[:units] + 0.05
+    weights, _ = torch.func.stack_module_state(nets)
+
+    def outputs(upto):
+        part = nets[0][:upto]
+        mine = {k: weights[k] for k, _ in part.named_parameters()}
+        call = torch.func.functional_call
+        return torch.vmap(lambda w: call(part, w, (x,)))(mine)
+
+    trained = [w for name, w in weights.items() if name[0] not in frozen]
+    optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9)
+    woke = torch.zeros(20, dtype=torch.bool, device=device)
+    for _ in range(300):
+        on = outputs(layer + 1)[..., :units].detach() > 0
+        woke |= on.any(2).any(1)
+        optimizer.zero_grad()
+        errors = (outputs(5) - target).square().mean((1, 2))
+        errors.sum().backward()
+        optimizer.step()
+    return int(woke.sum())
+
+
+awake = {
+    "four units of the first layer": seeds_that_wake(0),
+    "four units of the second layer": seeds_that_wake(2),
+    "the same, first layer frozen": seeds_that_wake(2, frozen="0"),
+    "all units of the second layer": seeds_that_wake(2, units=16),
+}
+for name, count in awake.items():
+    print(f"{name:31} one wakes in {count:2} of 20 networks")
+
+# %%
+# In the first layer none wakes: the inputs are the data, and they stay what
+# they are. In the second most networks wake one, because the first layer
+# goes on learning and its outputs change. It cannot happen where the layer
+# before is frozen, nor where the whole layer is dead, for then no gradient
+# reaches the layer before. (Weight decay also moves the weights of a dead
+# unit; there is none here.)
+#
 # Nobody sets a bias to −20. A learning rate far too large does: one bad
 # step throws the weights where no input reaches.
 
 flow(train(network(), lr=20.0, steps=3))
 
 # %%
-# **The mend.** A smaller learning rate does not wake what is dead. Start
-# again with biases near zero; or let the negative side leak, so that
+# **The mend.** A smaller learning rate does not wake a layer that is dead.
+# Start again with biases near zero; or let the negative side leak, so that
 # nothing can die.
 
 mends = {
@@ -121,6 +171,10 @@ first_of_dead, second_of_dead, _ = flow(network(bias=-20.0)).layers
 assert second_of_dead.dead == 1
 assert first_of_dead.gradient == second_of_dead.gradient == 0
 assert spread < 1e-6
+assert awake["four units of the first layer"] == 0
+assert awake["four units of the second layer"] > 10
+assert awake["the same, first layer frozen"] == 0
+assert awake["all units of the second layer"] == 0
 assert flow(train(network(), lr=20.0, steps=3)).layers[1].dead > 0.25
 assert norms["LeakyReLU, biases -20"] > 1e4 * norms["ELU, biases -20"] > 0
 losses = flow(alive).loss, flow(dead).loss

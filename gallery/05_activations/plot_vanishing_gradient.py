@@ -25,8 +25,8 @@ target = inputs[:, :1] ** 2
 # A stack of equal layers, as deep as one likes.
 
 
-def network(depth, activation, initialise=lambda weight: None):
-    torch.manual_seed(1)
+def network(depth, activation, initialise=lambda weight: None, seed=1):
+    torch.manual_seed(seed)
     layers = []
     for _ in range(depth):
         linear = nn.Linear(32, 32)
@@ -59,7 +59,8 @@ for depth, ratio in ratios.items():
 #
 # **Two cures.** A ReLU passes all of the gradient wherever it is on, and
 # He's initialisation makes the weights large enough that neither the signal
-# nor the gradient shrinks. ReLU with torch's default weights is not enough.
+# nor the gradient shrinks. Each cure alone is not enough: ReLU with torch's
+# default weights vanishes, and so do sigmoids with Xavier's larger ones.
 
 
 def he(weight):
@@ -68,15 +69,19 @@ def he(weight):
 
 cures = {
     "sigmoid": flow(network(20, nn.Sigmoid)),
+    "sigmoid, Xavier": flow(
+        network(20, nn.Sigmoid, nn.init.xavier_uniform_)
+    ),
     "ReLU": flow(network(20, nn.ReLU)),
     "ReLU, He's initialisation": flow(network(20, nn.ReLU, he)),
 }
-fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
 for name, result in cures.items():
     drawn = len(ax.lines)
     plotting.gradient_flow(result, ax=ax)
     ax.lines[drawn].set_label(f"{name}: ratio {result.ratio:.0e}")
-ax.legend()
+handles, names = ax.get_legend_handles_labels()
+fig.legend(handles, names, loc="outside upper center", ncols=2)
 fig.set_label(
     "Gradient norm by layer in networks of 20 layers. First layer over "
     "last: "
@@ -107,6 +112,11 @@ print(f"ReLUs, He:       {learned:.3f}")
 
 assert list(ratios.values()) == sorted(ratios.values(), reverse=True)
 assert ratios[50] < 1e-30
-assert cures["ReLU, He's initialisation"].ratio > 0.01
+for seed in range(20):
+    assert flow(network(20, nn.ReLU, he, seed)).ratio > 0.01
+    assert flow(network(20, nn.ReLU, seed=seed)).ratio < 1e-6
+    xavier = network(20, nn.Sigmoid, nn.init.xavier_uniform_, seed)
+    assert flow(xavier).ratio < 1e-12
+    assert flow(network(20, nn.Sigmoid, seed=seed)).ratio < 1e-15
 assert stuck > 0.9 * mean_only > 10 * learned
 plt.show()

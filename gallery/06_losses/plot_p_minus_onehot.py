@@ -51,18 +51,20 @@ two_steps = (-onehot / p) @ softmax.derivative(logits)
 print("two steps", [f"{g:+.8f}" for g in two_steps.tolist()])
 
 # %%
-# The classes that are wrong are pushed down by exactly the probability they
-# took, and the right one is pulled up by what it lacks.
+# Descent steps against the gradient. So the force on the logits is the
+# negative gradient, one-hot minus p: it pushes the logit of each wrong
+# class down by exactly the probability it took, and the right one up by
+# what it lacks.
 
 places = np.arange(3)
 fig, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 ax.bar(places - 0.27, p.tolist(), 0.27, label="p")
 ax.bar(places, onehot.tolist(), 0.27, label="one-hot")
-ax.bar(places + 0.27, by_hand.tolist(), 0.27, label="gradient")
+ax.bar(places + 0.27, by_hand.tolist(), 0.27, label="gradient, p − one-hot")
 ax.axhline(0, linewidth=1)
 ax.set_xticks(places, ["class 0", "class 1 (right)", "class 2"])
 ax.set(ylabel="probability, gradient")
-ax.legend()
+fig.legend(loc="outside upper center", ncols=3)
 fig.set_label(
     "For each class three bars: probability, one-hot target and gradient. "
     "Gradients: " + ", ".join(f"{g:.3f}" for g in by_hand.tolist()) + "."
@@ -104,6 +106,8 @@ fig.set_label(
 # %%
 # The fix is to leave the softmax out of the model while it trains.
 
+assert by_hand[1] < 0 < by_hand[[0, 2]].min()
+assert loss_at(logits - 0.1 * by_hand) < loss_at(logits)
 assert torch.allclose(by_hand, leaf.grad)
 assert torch.allclose(two_steps, leaf.grad)
 assert torch.allclose(cross_entropy.gradient(logits, right), leaf.grad)

@@ -48,8 +48,9 @@ print(f"hand - autograd: {(J - by_autograd).abs().max().item():.0e}")
 print(f"hand - numeric:  {(J - numeric.value).abs().max().item():.0e}")
 
 # %%
-# As a picture: positive on the diagonal, negative elsewhere. Each row and
-# each column sums to 0, for what one gains the others lose.
+# As a picture: positive on the diagonal, negative elsewhere. Each row sums
+# to 0, because adding a constant to all logits changes nothing. Each column
+# sums to 0, because what one probability gains the others lose.
 
 fig, ax = plt.subplots(figsize=(4.8, 4.2), layout="constrained")
 plotting.matrix(
@@ -107,7 +108,11 @@ assert math.isclose(ratio.item(), math.exp(2))
 assert p.argsort().equal(x.argsort())
 assert torch.allclose(J, by_autograd)
 assert ((J - numeric.value).abs() <= numeric.error).all()
+assert J.sum(1).abs().max() < 1e-12
 assert J.sum(0).abs().max() < 1e-12
+assert (softmax(x + 100) - p).abs().max() < 1e-12
+sigmoids = torch.autograd.functional.jacobian(torch.sigmoid, x)
+assert sigmoids.sum(1).abs().min() > 1e-2
 assert torch.allclose(without_matrix, true_vjp)
 assert (diagonal_only.sign() != true_vjp.sign()).any()
 plt.show()

@@ -2,9 +2,9 @@ r"""
 Convex or not: ten thousand chords decide, almost
 =================================================
 
-On a convex surface the middle of every chord lies above the surface. Each
-chord that dips below proves the contrary. Chords that do not are evidence,
-not proof.
+On a convex surface the middle of every chord lies on or above the surface.
+Each chord that dips below proves the contrary. Chords that do not are
+evidence, not proof.
 """
 
 # curriculum: C2.6
@@ -19,7 +19,7 @@ catalogue = ag.objectives.CATALOGUE
 # %%
 # One chord first. Its middle is :math:`z_1`, the mean of the two ends; the
 # surface below it is :math:`z_2`. Convex means :math:`z_1 \ge z_2` for any
-# two points.
+# two points; strictly convex, :math:`z_1 > z_2` for any two different ones.
 
 
 def chord(function, a, b):
@@ -89,8 +89,11 @@ fig.set_label(
 
 # %%
 # Every bar is a proof that its function is not convex: one bad chord is
-# enough. The losses of linear and of logistic regression have none. That
-# is why their descent cannot be trapped.
+# enough. The losses of linear and of logistic regression have none; both
+# are convex, as their second derivatives prove. A convex function has no
+# local minimum that is not the lowest, so where there is a minimum,
+# gradient descent with a small enough learning rate cannot be trapped
+# above it.
 #
 # **Where it breaks.** A small dent far from the chords' middles goes
 # unseen. Here is a parabola with a dent a thousandth wide.

@@ -54,7 +54,7 @@ fig.set_label(
 
 # %%
 # **Why a pendulum?** The sum of slopes is a velocity :math:`v`, and the
-# slope is a force that pulls to the middle. No friction, so no rest:
+# negative slope is a force towards the middle. No friction, so no rest:
 #
 # .. math:: v_{t+1} = v_t + 4x_t, \qquad x_{t+1} = x_t - \eta\, v_{t+1}
 #

@@ -19,7 +19,7 @@ device = ag.preferred_device()
 
 # %%
 # A bowl with a steep side and a gentle side: curvature 1 along *x*, 10
-# along *y*. The steepest curvature decides, so theory puts the threshold
+# along *y*. The largest curvature decides, so theory puts the threshold
 # at 2 / 10.
 
 curvatures = [1.0, 10.0]

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent, Kind, Momentum
 
 device = ag.preferred_device()
@@ -47,11 +46,16 @@ print(f"at the lowest of all: {best.double().mean().item():.1%}")
 # Where they started is nearly where they ended. The middle of the plane:
 
 fig, ax = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
-plotting.contour(rastrigin, domain=((-2.5, 2.5), (-2.5, 2.5)), ax=ax)
+side = torch.linspace(-2.5, 2.5, 161, dtype=torch.float64)
+grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)
+drawn = ax.contourf(side, side, rastrigin(grid), levels=range(0, 61, 5))
+fig.colorbar(drawn, ax=ax, label="value")
 ax.plot(
     *ends[~best].T.cpu(), "o", color="C1", markeredgecolor="white", ms=6
 )
 ax.plot(0, 0, "*", color="C3", markeredgecolor="white", ms=16)
+ax.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal")
+ax.set(xlabel="x", ylabel="y")
 places = len(torch.unique(ends.round(decimals=2), dim=0))
 fig.set_label(
     "Contours of Rastrigin's function around its minimum, with the places "

@@ -56,12 +56,22 @@ crawl
 away = (crawl.points[-1] - point(1.0, 1.0)).norm().item()
 slope = crawl.gradient_norms[-1].item()
 fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-plotting.trajectory(crawl, fn=valley, ax=ax)
+(x0, x1), (y0, y1) = valley.domain
+grid = torch.meshgrid(
+    torch.linspace(x0, x1, 161), torch.linspace(y0, y1, 161), indexing="xy"
+)
+values = valley(torch.stack(grid, -1)).clamp(min=1e-2)
+levels = torch.logspace(-2, 4, 13)
+drawn = ax.contourf(*grid, values, levels=levels, norm="log")
+bar = fig.colorbar(drawn, ax=ax, label="value")
+bar.set_ticks([0.01, 1, 100, 10_000], labels=["0.01", "1", "100", "10,000"])
+plotting.trajectory(crawl, ax=ax)
 ax.plot(
     1, 1, "*", color="C1", markeredgecolor="white", ms=16, label="minimum"
 )
 ax.plot(*crawl.points[-1].cpu(), "s", color="C3", label="stopped here")
-ax.legend(loc="lower right")
+ax.set(xlabel="x", ylabel="y", aspect="equal")
+fig.legend(loc="outside upper center", ncols=3)
 fig.set_label(
     "Rosenbrock's curved valley. The path has hardly left its start when "
     f"the rule stops it, {away:.1f} away from the minimum at (1, 1)."

@@ -73,6 +73,19 @@ seen = {
 for name, share in seen.items():
     print(f"{name}: {share:.1%} of the distance from start to end")
 
+# %%
+# The *explained variance* counts all moments, not only the start: the share
+# of their squared distances from the end that each direction of a plane
+# holds.
+
+total = (moments - end).square().sum()
+explained = {
+    name: (path.square().sum(0) / total).tolist()
+    for name, path in paths.items()
+}
+for name, shares in explained.items():
+    print(f"{name}: " + ", ".join(f"{share:.1%}" for share in shares))
+
 fig, axes = plt.subplots(2, figsize=(5, 8), layout="constrained")
 span = 1.2 * paths["principal"].abs().max().item()
 for ax, (name, plane) in zip(axes, planes.items(), strict=True):
@@ -80,11 +93,18 @@ for ax, (name, plane) in zip(axes, planes.items(), strict=True):
         net, cross_entropy, (inputs, targets), plane, span=span, points=31
     )
     plotting.contour(found, ax=ax)
+    ax.set_aspect("equal")
     x, y = paths[name].T.cpu()
     ax.plot(x, y, ".-", color="C1", label="training")
     ax.plot(x[-1], y[-1], "o", color="C1", label="its end")
-    ax.set_title(f"{name} plane: {seen[name]:.0%} of the way")
-    ax.legend(loc="lower left")
+    ax.set_title(
+        f"{name} plane, explained variance {sum(explained[name]):.1%}"
+    )
+fig.legend(
+    *axes[0].get_legend_handles_labels(),
+    loc="outside upper center",
+    ncols=2,
+)
 fig.set_label(
     "The path of training on two planes through its end. On the random "
     f"plane it is a dot that shows {seen['random']:.0%} of the way; on the "
@@ -120,5 +140,6 @@ with torch.no_grad():
 print(f"loss at the start {true:.3f}, below its dot {below:.3f}")
 assert seen["random"] < 4 * expected < seen["principal"]
 assert seen["principal"] > 0.8
+assert sum(explained["principal"]) > 0.9 > 0.1 > sum(explained["random"])
 assert (true - below).abs() > 0.01
 plt.show()
