@@ -39,7 +39,7 @@ extensions = [
     "sphinx_sitemap",
     "notfound.extension",
     "accessibility",
-    "api_pages",
+    "api_names",
     "icons",
     "katex_math",
     "page_foot",
@@ -101,7 +101,8 @@ bibtex_bibfiles = ["references.bib"]
 
 # -- API ---------------------------------------------------------------------
 autodoc_typehints = "none"  # numpydoc prints the types
-autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_context = {"home": autodiff_guide._HOME}
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"

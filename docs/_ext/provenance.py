@@ -10,7 +10,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent.parent
 BUILD = DOCS / "_build"
-MADE = ("_build", "api", "auto_gallery", "gen_modules", "jupyter_execute")
+MADE = ("_build", "api/generated", "auto_gallery", "gen_modules", "jupyter_execute")
 FILE = BUILD / "provenance.json"
 
 
