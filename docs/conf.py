@@ -38,9 +38,7 @@ extensions = [
     "sphinxext.opengraph",
     "sphinx_sitemap",
     "notfound.extension",
-    "accessibility",
     "api_names",
-    "icons",
     "katex_math",
     "page_foot",
     "pitfall_pages",
@@ -63,7 +61,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = project
 html_baseurl = "https://autodiff-guide.github.io/autodiff_guide/"
 html_static_path = ["_static", "_vendor"]
-html_css_files = ["guide.css"]
+html_css_files = ["guide.css", "icons.css"]
 html_favicon = "_static/favicon.svg"
 html_math_renderer = "katex"
 html_context = {"default_mode": "auto"}
