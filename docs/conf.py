@@ -14,16 +14,13 @@ os.environ["JUPYTER_PATH"] = str(HERE / "_kernel")
 os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import provenance  # noqa: E402 - the path above leads to it
-
-import autodiff_guide  # noqa: E402 - and to the package, of this checkout
+import autodiff_guide  # noqa: E402 - the path above leads to that of this checkout
 
 project = "autodiff_guide"
 author = project_copyright = "The autodiff_guide authors"
 version = release = autodiff_guide.__version__
 language = "en"
 nitpicky = True
-computed_with = provenance.read()
 
 extensions = [
     "sphinx.ext.autodoc",
