@@ -5,6 +5,7 @@ runs again the scripts and chapters that changed, not those that use what change
 package. The README's pictures are one that the build made.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from sphinx.cmd.build import main as sphinx_build
 DOCS = Path(__file__).resolve().parent
 SITE = DOCS / "_build" / "html"
 MADE = ("_build", "api/generated", "auto_gallery", "gen_modules", "jupyter_execute")
-PICTURE = DOCS / "auto_gallery/02_gradients/images/sphx_glr_plot_error_valley_002"
+PICTURED = SITE / "auto_gallery" / "02_gradients" / "plot_error_valley.html"
+THEMES = {"light": ("#20262e", "#fefefe"), "dark": ("#e6e9ed", "#14181e")}
 
 
 def build(quick: bool) -> int:
@@ -27,10 +29,18 @@ def build(quick: bool) -> int:
     strict = [] if quick else ["-W", "--keep-going"]
     status = sphinx_build([*strict, "-n", "-b", "html", str(DOCS), str(SITE)])
     if status == 0:
-        for twin, theme in (("", "light"), ("_dark", "dark")):
-            picture = DOCS / "_static" / f"readme-{theme}.webp"
-            shutil.copyfile(f"{PICTURE}{twin}.webp", picture)
+        picture_readme()
     return status
+
+
+def picture_readme() -> None:
+    """Save the second figure of a page for GitHub's light pages and its dark ones."""
+    page = PICTURED.read_text("utf-8")
+    picture = re.findall('<svg class="guide-figure".*?</svg>', page, re.DOTALL)[1]
+    for theme, (ink, paper) in THEMES.items():
+        drawn = picture.replace("currentColor", ink)
+        drawn = drawn.replace("var(--pst-color-background)", paper)
+        (DOCS / "_static" / f"readme-{theme}.svg").write_text(drawn, "utf-8")
 
 
 if __name__ == "__main__":

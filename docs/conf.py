@@ -39,7 +39,6 @@ extensions = [
     "katex_math",
     "page_foot",
     "pitfall_pages",
-    "twin_thumbnails",
 ]
 exclude_patterns = [
     "_*",
@@ -115,7 +114,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../gallery",
     "gallery_dirs": "auto_gallery",
     "filename_pattern": "plot_",
-    "thumbnail_size": (320, 224),
+    "thumbnail_size": (256, 180),
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "gen_modules/backreferences",
     "doc_module": ("autodiff_guide",),
