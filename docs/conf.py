@@ -14,16 +14,13 @@ os.environ["JUPYTER_PATH"] = str(HERE / "_kernel")
 os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import provenance  # noqa: E402 - the path above leads to it
-
-import autodiff_guide  # noqa: E402 - and to the package, of this checkout
+import autodiff_guide  # noqa: E402 - the path above leads to that of this checkout
 
 project = "autodiff_guide"
 author = project_copyright = "The autodiff_guide authors"
 version = release = autodiff_guide.__version__
 language = "en"
 nitpicky = True
-computed_with = provenance.read()
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -38,13 +35,10 @@ extensions = [
     "sphinxext.opengraph",
     "sphinx_sitemap",
     "notfound.extension",
-    "accessibility",
-    "api_pages",
-    "icons",
+    "api_names",
     "katex_math",
     "page_foot",
     "pitfall_pages",
-    "twin_thumbnails",
 ]
 exclude_patterns = [
     "_*",
@@ -63,7 +57,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = project
 html_baseurl = "https://autodiff-guide.github.io/autodiff_guide/"
 html_static_path = ["_static", "_vendor"]
-html_css_files = ["guide.css"]
+html_css_files = ["guide.css", "icons.css"]
 html_favicon = "_static/favicon.svg"
 html_math_renderer = "katex"
 html_context = {"default_mode": "auto"}
@@ -101,7 +95,8 @@ bibtex_bibfiles = ["references.bib"]
 
 # -- API ---------------------------------------------------------------------
 autodoc_typehints = "none"  # numpydoc prints the types
-autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_context = {"home": autodiff_guide._HOME}
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"
@@ -119,7 +114,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../gallery",
     "gallery_dirs": "auto_gallery",
     "filename_pattern": "plot_",
-    "thumbnail_size": (320, 224),
+    "thumbnail_size": (256, 180),
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "gen_modules/backreferences",
     "doc_module": ("autodiff_guide",),

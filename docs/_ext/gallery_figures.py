@@ -1,27 +1,18 @@
-"""Sphinx-Gallery's figures, saved once for light pages and once for dark pages."""
+"""What Sphinx-Gallery does with a script's figures, and how each script starts."""
 
 from pathlib import Path
 
-import ink
+import figures
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.animation import Animation
 from sphinx.util import logging
 
 RC = Path(__file__).parent.parent / "matplotlibrc"
-IMAGE = """
-.. image:: /{path}
-   :alt: {alt}
-   :class: guide-figure {theme}
-   :width: {width}px
-   :loading: lazy
-"""
 RAW = """
-.. container:: sphx-glr-animation
+.. raw:: html
 
-   .. raw:: html
-
-      {html}
+   {html}
 """
 
 logger = logging.getLogger(__name__)
@@ -38,46 +29,23 @@ def reset(gallery_conf, fname):
 
 
 def scraper(block, block_vars, gallery_conf):
-    """Save the open figures and return the reStructuredText that shows them."""
+    """Return the reStructuredText that shows the open figures.
+
+    Each is saved once more, as an image: the thumbnail is made from the first.
+    """
     values = block_vars["example_globals"].values()
     animations = {v._fig: v for v in values if isinstance(v, Animation)}
     shown = []
     for figure in map(plt.figure, plt.get_fignums()):
         path = Path(next(block_vars["image_path_iterator"])).with_suffix(".webp")
-        try:
-            ink.alt(figure)
-        except ValueError as error:
-            logger.warning("%s: %s", block_vars["src_file"], error, type="gallery")
+        if not figure.get_label():
+            logger.warning("a figure has no label", location=block_vars["src_file"])
             figure.set_label("A figure without a label")
         if figure in animations:
-            shown.append(animation_rst(animations[figure], path))
+            html = figures.animation_html(animations[figure])
         else:
-            shown.append(twins_rst(figure, path, gallery_conf["src_dir"]))
+            html = figures.html(figure, path.stem)
+        shown.append(RAW.format(html=html.replace("\n", "\n   ")))
+        figure.savefig(path)
     plt.close("all")
     return "".join(shown)
-
-
-def twins_rst(figure, path, source_dir):
-    alt = ink.alt(figure)
-    rst = ""
-    for theme, image in ink.twins(figure).items():
-        file = path if theme == "only-light" else dark_twin(path)
-        file.write_bytes(image)
-        rst += IMAGE.format(
-            path=file.relative_to(source_dir).as_posix(),
-            alt=alt,
-            theme=theme,
-            width=ink.width(figure),
-        )
-    return rst
-
-
-def animation_rst(animation, path):
-    """Show the animation; its last frame, on white, is left for the thumbnail."""
-    html = ink.animation_html(animation)
-    animation._fig.savefig(path, facecolor="white")
-    return RAW.format(html=html.replace("\n", "\n      "))
-
-
-def dark_twin(path):
-    return path.with_name(f"{path.stem}_dark{path.suffix}")

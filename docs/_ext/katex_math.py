@@ -7,17 +7,13 @@ from pathlib import Path
 import quickjs
 from docutils import nodes
 from sphinx.util import logging
+from sphinx.util.math import wrap_displaymath
 
 VENDOR = Path(__file__).parent.parent / "_vendor" / "katex"
-STYLESHEET = "katex/katex.min.css"
 RENDER = """
 function render(tex, displayMode) {
-  try {
-    const options = {displayMode, strict: "error"};
-    return JSON.stringify({html: katex.renderToString(tex, options)});
-  } catch (error) {
-    return JSON.stringify({error: String(error)});
-  }
+  const options = {displayMode, strict: "error"};
+  return JSON.stringify(katex.renderToString(tex, options));  // a flat string
 }
 0
 """
@@ -35,24 +31,11 @@ def engine():
 
 def html(node, tex, display):
     """Return TeX as HTML; TeX that KaTeX refuses is a warning."""
-    answer = json.loads(engine()(tex, display))
-    if "error" in answer:
-        logger.warning("%s", answer["error"], location=node, type="katex")
-    return answer.get("html", "")
-
-
-def displayed(node):
-    """Return the TeX of a block: its lines aligned, its paragraphs below each other."""
-    if node.get("no-wrap") or node.get("nowrap"):
-        return node.astext()
-    parts = [
-        rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part
-        for part in node.astext().split("\n\n")
-        if part.strip()
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return r"\begin{gathered}" + r"\\".join(parts) + r"\end{gathered}"
+    try:
+        return json.loads(engine()(tex, display))
+    except quickjs.JSException as error:
+        logger.warning("%s", str(error).splitlines()[0], location=node, type="katex")
+        return ""
 
 
 def visit_math(self, node):
@@ -62,8 +45,11 @@ def visit_math(self, node):
 
 
 def visit_math_block(self, node):
+    tex = node.astext()
+    if not (node.get("no-wrap") or node.get("nowrap")):
+        tex = wrap_displaymath(tex, None, numbering=False)
     self.body.append(self.starttag(node, "div", "", CLASS="math", tabindex="0"))
-    self.body.append(html(node, displayed(node), display=True))
+    self.body.append(html(node, tex, display=True))
     if node["number"]:
         self.body.append(f'<span class="eqno">({node["number"]})')
         self.add_permalink_ref(node, "Link to this equation")
@@ -74,10 +60,8 @@ def visit_math_block(self, node):
 
 def add_stylesheet(app, pagename, templatename, context, doctree):
     """Load the stylesheet on pages with mathematics, and on no other."""
-    if doctree and any(
-        doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block))
-    ):
-        app.add_css_file(STYLESHEET)
+    if context.get("has_maths_elements"):
+        app.add_css_file("katex/katex.min.css")
 
 
 def setup(app):

@@ -5,8 +5,7 @@ The kernel of ``docs/_kernel`` chooses it. A figure without a label fails its ce
 
 from itertools import count
 
-import ink
-from IPython.core.getipython import get_ipython
+import figures
 from IPython.display import HTML, display
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas
@@ -20,16 +19,6 @@ def show(*, block=None):
     """Display every open figure, then close it."""
     try:
         for figure in map(plt.figure, plt.get_fignums()):
-            display(HTML(ink.html(figure, f"figure{next(number)}")))
+            display(HTML(figures.html(figure, f"figure{next(number)}")))
     finally:
         plt.close("all")
-
-
-def show_animation(animation):
-    plt.close(animation._fig)
-    return ink.animation_html(animation)
-
-
-get_ipython().display_formatter.formatters["text/html"].for_type_by_name(
-    "matplotlib.animation", "FuncAnimation", show_animation
-)

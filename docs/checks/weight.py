@@ -1,9 +1,8 @@
 """Every page is light: what a first visit loads, compressed, stays within a budget.
 
 Counted are the page, its scripts, styles and images, and the fonts that formulas need
-where there are any; not the images for dark pages, which a browser leaves alone on
-light ones, nor those that it loads only when the reader comes near. The browser tests
-hold what Chromium really loads to the same budgets.
+where there are any; not the images that a browser loads only when the reader comes
+near. The browser tests hold what Chromium really loads to the same budgets.
 """
 
 import gzip
@@ -30,8 +29,6 @@ class Resources(HTMLParser):
         address = attrs.get("src") or attrs.get("href")
         match tag:
             case "link" if not STYLES & set((attrs.get("rel") or "").split()):
-                return
-            case "img" if "only-dark" in (attrs.get("class") or ""):
                 return
             case "img" if attrs.get("loading") == "lazy":
                 return
