@@ -58,28 +58,23 @@ class Log:
         For a `Status`, the threshold below which it stops a start.
     steps : int
         Largest number of steps.
-    record : bool
-        Keep every row, or the last one of each start.
     """
 
-    def __init__(self, start: At, limits: Limits, steps: int, *, record: bool) -> None:
+    def __init__(self, start: At, limits: Limits, steps: int) -> None:
         self.done = False
         self._shape = start.value.shape
         self._limits = limits
         self._left = steps + 1
-        self._record = record
         self._rows = 0
         size, n = start.value.numel(), start.point.shape[-1]
-        kept = steps + 1 if record else 1
         self._kept = (
-            _room(start.point, kept, n, size).mT,
-            _room(start.value, kept, size),
-            _room(start.value, kept, size),
+            _room(start.point, steps + 1, n, size).mT,
+            _room(start.value, steps + 1, size),
+            _room(start.value, steps + 1, size),
         )
         self._last = torch.full_like(self._kept[0][0], torch.inf)
         self._end = torch.zeros(size, dtype=torch.long, device=start.value.device)
         self._codes = torch.full_like(self._end, _RUNNING)
-        self._every = torch.arange(size, device=self._end.device)
         self.add([start])
 
     @property
@@ -100,25 +95,20 @@ class Log:
         size, n = self._kept[0].shape[1:]
         norms = gradients.mul_(gradients).sum(-1).sqrt_().view(k, size)
         points, values = points.reshape(k, size, n), values.view(k, size)
-        running, last = self._codes == _RUNNING, torch.full_like(self._end, k - 1)
+        running = self._codes == _RUNNING
         kinds = self._kinds(points, values, norms, running)
         if kinds is not None:
             hit = kinds != _RUNNING
             first = hit.to(torch.uint8).argmax(0)
             new = hit.any(0) & running
-            last = torch.where(new, first, last)
-            found = kinds.gather(0, last[None])[0]
+            found = kinds.gather(0, first[None])[0]
             self._codes = torch.where(new, found, self._codes)
             # The search that found nothing was no step.
             steps = self._rows + first - (found == Status.STALLED.value).long()
             self._end = torch.where(new, steps, self._end)
             self.done = bool((self._codes != _RUNNING).all())
         for kept, part in zip(self._kept, (points, values, norms), strict=True):
-            if self._record:
-                kept[self._rows : self._rows + k] = part
-            else:
-                mask = running if part.dim() == 2 else running[:, None]
-                kept[0] = torch.where(mask, part[last, self._every], kept[0])
+            kept[self._rows : self._rows + k] = part
         self._last = points[-1]
         self._rows += k
         self._left -= k
@@ -158,13 +148,14 @@ class Log:
         self._end = torch.where(running, self._rows - 1, self._end)
         if interrupted:
             self._codes[running] = Status.INTERRUPTED.value
-        last = int(self._end.max()) if self._record else 0
+        last = int(self._end.max())
         points, values, norms = (kept[: last + 1] for kept in self._kept)
         if bool((self._end < last).any()):  # repeat each start's last row after it
+            every = torch.arange(len(self._end), device=self._end.device)
             after = torch.arange(last + 1, device=self._end.device)[:, None] > self._end
             for kept in (points, values, norms):
                 mask = after if kept.dim() == 2 else after[..., None]
-                torch.where(mask, kept[self._end, self._every], kept, out=kept)
+                torch.where(mask, kept[self._end, every], kept, out=kept)
         return Trajectory(
             points=points.reshape(-1, *self._shape, points.shape[-1]),
             values=values.view(-1, *self._shape),

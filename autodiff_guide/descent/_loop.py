@@ -41,7 +41,6 @@ def minimize(
     value_below: float | None = None,
     step_below: float | None = None,
     gradient_below: float | Literal["auto"] | None = "auto",
-    record: bool = True,
     batched: bool = False,
     compile: bool = False,  # noqa: A002 # torch's name for it
 ) -> Trajectory:
@@ -75,18 +74,16 @@ def minimize(
     gradient : callable, optional
         Derivative by hand, in place of autograd's: maps a point to its like.
     steps : int
-        Largest number of steps.
+        Largest number of steps; memory is set aside for ``steps + 1`` rows.
     value_below, step_below : float, optional
         Stopping rules, off by default.
     gradient_below : float or "auto" or None
         By default :math:`\epsilon^{3/4} \min(1, \lVert g_0 \rVert)`, with the rounding
         :math:`\epsilon` of the start's type: little is left beyond. None switches it
         off, and all steps are taken.
-    record : bool
-        Keep every point; False keeps each start's last. Recording sets memory aside
-        for ``steps + 1`` rows.
     batched : bool
-        `fn` takes the whole batch as it is, so `vmap` is not needed.
+        `fn` takes the whole batch as it is, so `vmap` is not needed: the way out for a
+        function that `vmap` refuses, for example for an ``if`` on its values.
     compile : bool
         Compile runs of 32 steps by ``torch.compile``, anew for each call: it takes
         seconds, and pays for long runs. The last digits may differ.
@@ -99,17 +96,12 @@ def minimize(
     Raises
     ------
     TypeError
-        If `fn`, `start`, `rule` or a setting is not of the kind asked for.
+        If `fn`, `start`, `rule` or a setting is not of the kind asked for. What `vmap`
+        raises of a function that it refuses passes through.
     ValueError
         If `start` has the wrong shape or is not finite, the optimizer is none of those
         that `FromTorch` takes, `fn` is not scalar, does not
         depend on its argument or writes into it, or a number is out of range.
-
-    Warns
-    -----
-    UserWarning
-        If `vmap` cannot run `fn`, for example for an ``if`` on its values; it is then
-        called start by start.
 
     Examples
     --------
@@ -144,7 +136,7 @@ def minimize(
         limits = read_limits(problem.start, value_below, step_below, gradient_below)
         if isinstance(rule, SearchRule):
             limits[Status.STALLED] = torch.finfo(point.dtype).tiny  # it has not moved
-        log = Log(problem.start, limits, steps, record=record)
+        log = Log(problem.start, limits, steps)
         advance, stride, most = _plan(problem, rule, log, compiled=compile)
         at, state, t = problem.start, rule.init(point), 0
         together, interrupted = min(_FIRST, most), False

@@ -5,7 +5,6 @@ Change here what a start may be, how a function is called, and how it is differe
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -198,8 +197,10 @@ def _over_starts(
     name: str, fn: Function, leaf: Tensor, shape: torch.Size, batched: bool
 ) -> tuple[Function, Tensor]:
     """Return `fn` over all starts, and its result at the first, of the right shape."""
+    alone = leaf.dim() == 1 or batched
+    over: Function = fn if alone else vmap(fn, randomness="different")
     argument = leaf.clone()
-    over, result = _called(name, fn, argument, batched)
+    result = over(argument)
     if not torch.equal(argument, leaf):
         raise ValueError(
             f"{name}: expected a function that leaves its argument alone, got one that "
@@ -217,30 +218,3 @@ def _over_starts(
             "by .sum(-1), and gradient one for each component"
         )
     return over, result
-
-
-def _called(
-    name: str, fn: Function, points: Tensor, batched: bool
-) -> tuple[Function, Any]:
-    """Return `fn` over all starts, as it is, by vmap or one by one, and its result."""
-    if points.dim() == 1 or batched:
-        return fn, fn(points)
-    together: Function = vmap(fn, randomness="different")
-    try:
-        return together, together(points)
-    except Exception as refusal:
-        alone = fn(points[0])  # if this fails too, the fault is not vmap's
-        if not isinstance(alone, Tensor):
-            return fn, alone
-        reason = str(refusal).strip().splitlines()[0].split(". ")[0].rstrip(".")
-        warnings.warn(
-            f"{name}: evaluated start by start, which is slower, because vmap refused "
-            f"it ({reason}); torch.where can replace an `if` on values",
-            UserWarning,
-            stacklevel=5,
-        )
-
-    def one_by_one(points: Tensor) -> Tensor:
-        return torch.stack([fn(point) for point in points.unbind()])
-
-    return one_by_one, one_by_one(points)

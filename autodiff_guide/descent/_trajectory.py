@@ -142,16 +142,8 @@ class Trajectory(Printed):
     @property
     def end(self) -> Any:
         """The last point, as the start was: ``(*B, n)``, a number or a structure."""
-        return self._as_start(self.points[-1])
-
-    @property
-    def best(self) -> Any:
-        """The point of the lowest value each start met, as the start was."""
-        index = self.values.nan_to_num(torch.inf, torch.inf, -torch.inf).argmin(0)
-        return self._as_start(self.points.take_along_dim(index[None, ..., None], 0)[0])
-
-    def _as_start(self, point: Tensor) -> Any:
-        return point if self.layout is None else self.layout.unpack(point)
+        last = self.points[-1]
+        return last if self.layout is None else self.layout.unpack(last)
 
     def numpy(self) -> dict[str, NDArray[Any]]:
         """Return what was recorded as NumPy arrays, by name."""
