@@ -115,9 +115,8 @@ def classify(
     gradient norm  0
     curvatures     -2 to 2
     """
-    start, layout = read_start(points, batched=batched)
     with torch.inference_mode(False), torch.enable_grad():
-        start = start.clone()
+        start, layout = read_start(points, batched=batched)
         problem = Problem(fn, start, layout, batched=batched)
         gradient, hessian = problem.start.gradient, problem.hessian(start)
     eigenvalues = torch.linalg.eigvalsh(hessian.nan_to_num())

@@ -60,7 +60,7 @@ class Layout:
 
 
 def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
-    """Return the start as points ``(n,)`` or ``(B, n)``, and the layout of a structure.
+    """Return a copy of the start, ``(n,)`` or ``(B, n)``, and a structure's layout.
 
     A tensor of one or two dimensions is its own points, and has no layout.
     """
@@ -92,7 +92,7 @@ def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
             "check how the start was made"
         )
     # Components apart, starts side by side: what is done to one is done to all at once.
-    return (points.mT.contiguous().mT if points.dim() == 2 else points), layout
+    return (points.mT.clone().mT if points.dim() == 2 else points.clone()), layout
 
 
 class Problem:
