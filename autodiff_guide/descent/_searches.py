@@ -178,12 +178,12 @@ class Newton(SearchRule):
 
     With :math:`Q \Lambda Q^\top` the Hessian at :math:`x_t`,
 
-    .. math:: x_{t+1} = x_t - Q\, (|\Lambda| + \mu_t I)^{-1}\, Q^\top g_t
+    .. math:: x_{t+1} = x_t - \eta_t\, Q\, |\Lambda|^{-1}\, Q^\top g_t
 
-    The absolute values make every curvature push downhill. The damping :math:`\mu_t`
-    grows until the value falls, and shrinks where the quadratic model was right. Only a
-    start without any slope along the downward curvature, such as the saddle itself,
-    stays at a saddle.
+    The absolute values make every curvature push downhill; one that is lost in the
+    rounding of the largest counts as that rounding. The search for :math:`\eta_t` is
+    that of `BFGS`. Only a start without any slope along the downward curvature, such as
+    the saddle itself, stays at a saddle.
 
     Examples
     --------
@@ -194,39 +194,17 @@ class Newton(SearchRule):
     ----------
     .. [1] Y. Dauphin and others, "Identifying and attacking the saddle point problem in
        high-dimensional non-convex optimization", NeurIPS 2014, arXiv:1406.2572.
-    .. [2] K. Madsen, H. B. Nielsen and O. Tingleff, "Methods for non-linear least
-       squares problems", 2004, section 3.2 (the damping).
     """
-
-    def init(self, point: Tensor) -> State:
-        """Return the damping before the first Hessian is known: none yet."""
-        return torch.full_like(point[..., 0], torch.nan)
 
     def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
         """Return the next point with its value and gradient, and the state."""
         hessian = torch.nan_to_num(problem.hessian(at.point))
-        curvature, axes = torch.linalg.eigh(hessian)
+        curvatures, axes = torch.linalg.eigh(hessian)
         slopes = _times(axes.mT, torch.nan_to_num(at.gradient))
-        tiny = torch.finfo(slopes.dtype).tiny
-        largest = curvature.abs().amax(-1).clamp_min(tiny)
-        damping = torch.where(state.isnan(), 1e-8 * largest, state)
-        growth = torch.full_like(damping, 2)
-        best, searching = at, running
-        for _ in range(_TRIALS):
-            along = -slopes / (curvature.abs() + damping.unsqueeze(-1)).clamp_min(tiny)
-            trial = problem.at(at.point + _times(axes, along))
-            promised = -_dot(slopes, along) - 0.5 * _dot(curvature, along**2)
-            ratio = (at.value - trial.value) / promised.clamp_min(tiny)
-            found = searching & _lower(trial, at) & (ratio > 1e-4)
-            best = _choose(found, trial, best)
-            eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1)
-            damping = torch.where(found, eased.clamp_min(tiny), damping)
-            searching = searching & ~found & ~_still(at, trial)
-            if not bool(searching.any()):
-                break
-            damping = torch.where(searching, damping * growth, damping)
-            growth = growth * 2
-        return best, damping
+        kind, sizes = torch.finfo(slopes.dtype), curvatures.abs()
+        least = (kind.eps * sizes.amax(-1, keepdim=True)).clamp_min(kind.tiny)
+        direction = -_times(axes, slopes / sizes.maximum(least))
+        return _line_search(problem, at, direction, running, share=0.9), state
 
 
 def _choose(mask: Tensor, new: At, old: At) -> At:
