@@ -24,6 +24,7 @@ from autodiff_guide.descent import (
     classify,
     minimize,
 )
+from autodiff_guide.descent._problem import Problem
 from autodiff_guide.objectives import CATALOGUE, quadratic, rosenbrock
 
 HIMMELBLAU = CATALOGUE["himmelblau"]
@@ -120,6 +121,13 @@ def test_chunks_on_a_cpu_fit_its_cache():
     assert _loop._together(torch.zeros(10_000, 2)) == 13
     assert _loop._together(torch.zeros(10**6, 2)) == 4
     assert _loop._together(torch.zeros(10**6, 2, device="meta")) == 64
+
+
+def test_starts_lie_side_by_side_in_memory():
+    for starts in (torch.ones(5, 2), torch.ones(2, 5).mT):
+        point = Problem(bowl, starts).start.point
+        assert point.mT.is_contiguous()
+        assert point.data_ptr() != starts.data_ptr()
 
 
 def test_rows_are_kept_in_the_dtype_and_on_the_device_of_the_start():

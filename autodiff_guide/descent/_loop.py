@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from autodiff_guide._validate import require_count
 from autodiff_guide.descent._log import Limits, Log
-from autodiff_guide.descent._problem import At, Function, Problem, read_start, stacked
+from autodiff_guide.descent._problem import At, Function, Problem, stacked
 from autodiff_guide.descent._rules import FromTorch, GradientRule, Now, Rule, State
 from autodiff_guide.descent._searches import SearchRule
 from autodiff_guide.descent._trajectory import Status, Trajectory
@@ -125,8 +125,8 @@ def minimize(
     require_count(steps, "steps")
     with torch.inference_mode(False), torch.enable_grad():
         rule = _as_rule(rule, compiled=compile)
-        point, layout = read_start(start, batched=batched)
-        problem = Problem(fn, point, layout, gradient=gradient, batched=batched)
+        problem = Problem(fn, start, gradient=gradient, batched=batched)
+        point = problem.start.point
         tiny = torch.finfo(point.dtype).tiny
         limits: Limits = {
             Status.GRADIENT_BELOW: gradient_below,
@@ -161,7 +161,7 @@ def minimize(
             if not log.done:  # else all had stopped before it failed
                 raise
         log.add(rows)
-        return log.finish(repr(rule), layout, interrupted=interrupted)
+        return log.finish(repr(rule), problem.layout, interrupted=interrupted)
 
 
 def _stepping(problem: Problem, rule: GradientRule) -> Advance:

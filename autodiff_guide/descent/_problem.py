@@ -59,7 +59,7 @@ class Layout:
         return tree_unflatten(views, self.spec)
 
 
-def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
+def _read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
     """Return a copy of the start, ``(n,)`` or ``(B, n)``, and a structure's layout.
 
     A tensor of one or two dimensions is its own points, and has no layout.
@@ -92,7 +92,8 @@ def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
             "check how the start was made"
         )
     # Components apart, starts side by side: what is done to one is done to all at once.
-    return (points.mT.clone().mT if points.dim() == 2 else points.clone()), layout
+    aside = points.movedim(-1, 0).clone(memory_format=torch.contiguous_format)
+    return aside.movedim(0, -1), layout
 
 
 class Problem:
@@ -102,10 +103,8 @@ class Problem:
     ----------
     fn : callable
         The user's function.
-    start : Tensor
-        Where the function is tried once: shape ``(n,)`` or ``(B, n)``.
-    layout : Layout or None
-        Of the structure that the user's functions take; None if they take the points.
+    start : Tensor or structure of tensors
+        Where the function is tried once; the attribute `start` is what it gives there.
     gradient : callable or None
         A derivative by hand; None asks autograd.
     batched : bool
@@ -115,21 +114,19 @@ class Problem:
     def __init__(
         self,
         fn: Function,
-        start: Tensor,
-        layout: Layout | None = None,
+        start: object,
         *,
         gradient: Function | None = None,
         batched: bool = False,
     ) -> None:
-        leaf = start.clone().requires_grad_(gradient is None)
-        fn = _of_vector("fn", fn, layout)
-        self.values, value = _over_starts("fn", fn, leaf, leaf.shape[:-1], batched)
-        self._ones = torch.ones_like(value) if start.dim() == 2 else None
+        point, self.layout = _read_start(start, batched=batched)
+        leaf = point.clone().requires_grad_(gradient is None)
+        self.values, value = _over_starts("fn", fn, self.layout, leaf, batched)
+        self._ones = torch.ones_like(value) if point.dim() == 2 else None
         self.gradient, slope = None, None
         if gradient is not None:
-            by_hand = _of_vector("gradient", gradient, layout)
             self.gradient, slope = _over_starts(
-                "gradient", by_hand, leaf, leaf.shape, batched
+                "gradient", gradient, self.layout, leaf, batched
             )
         elif value.requires_grad:
             (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
@@ -139,7 +136,7 @@ class Problem:
                 "gradient; does fn ignore its argument, or cut the graph by detach(), "
                 "item(), NumPy or no_grad()?"
             )
-        self.start = At(start, value.detach(), slope.detach())
+        self.start = At(point, value.detach(), slope.detach())
 
     def at(self, point: Tensor) -> At:
         """Return `point` with its value and gradient."""
@@ -179,26 +176,26 @@ class Problem:
         return torch.movedim(rows, 0, -2)
 
 
-def _of_vector(name: str, fn: Function, layout: Layout | None) -> Function:
-    """Return the user's function as one of points, also if it takes a structure."""
+def _over_starts(
+    name: str, fn: Function, layout: Layout | None, leaf: Tensor, batched: bool
+) -> tuple[Function, Tensor]:
+    """Return the user's function over all starts, and its result at the first."""
     if not callable(fn):
         raise TypeError(
             f"{name}: expected a function of a tensor, got {type(fn).__name__}; "
             "fn comes first, then start, then rule"
         )
-    if layout is None:
-        return fn
-    if name == "gradient":
-        return lambda vector: layout.pack(fn(layout.unpack(vector)))
-    return lambda vector: fn(layout.unpack(vector))
+    by_hand = name == "gradient"
+    shape = leaf.shape if by_hand else leaf.shape[:-1]
+    over = fn
+    if layout is not None:
 
+        def over(vector: Tensor) -> Any:
+            result = fn(layout.unpack(vector))
+            return layout.pack(result) if by_hand else result
 
-def _over_starts(
-    name: str, fn: Function, leaf: Tensor, shape: torch.Size, batched: bool
-) -> tuple[Function, Tensor]:
-    """Return `fn` over all starts, and its result at the first, of the right shape."""
-    alone = leaf.dim() == 1 or batched
-    over: Function = fn if alone else vmap(fn, randomness="different")
+    elif leaf.dim() == 2 and not batched:
+        over = vmap(fn, randomness="different")
     argument = leaf.clone()
     result = over(argument)
     if not torch.equal(argument, leaf):

@@ -158,15 +158,13 @@ class Trajectory(Printed):
         """
         pandas, rows = import_module("pandas"), self.numpy()
         sides = [range(len(self.values)), range(self.steps.numel())]
-        components = rows["points"].reshape(-1, self.points.shape[-1]).T
-        return pandas.DataFrame(
-            {
-                "value": rows["values"].ravel(),
-                "gradient_norm": rows["gradient_norms"].ravel(),
-                **{f"x{i}": column for i, column in enumerate(components)},
-            },
-            index=pandas.MultiIndex.from_product(sides, names=["step", "start"]),
-        )
+        index = pandas.MultiIndex.from_product(sides, names=["step", "start"])
+        columns = {
+            name: rows[f"{name}s"].ravel() for name in ("value", "gradient_norm")
+        }
+        for i, component in enumerate(rows["points"].T):
+            columns[f"x{i}"] = component.T.ravel()
+        return pandas.DataFrame(columns, index)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a NumPy file, ``.npz``, that `load` reads; nothing is pickled."""
