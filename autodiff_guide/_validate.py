@@ -48,9 +48,9 @@ def require_like(name: str, value: object, like: Tensor, role: str) -> None:
 
 
 def require_count(count: int, name: str = "count") -> None:
-    """Raise ``ValueError`` unless `count` is positive."""
-    if count < 1:
-        raise ValueError(f"{name}: expected at least 1, got {count}")
+    """Raise ``ValueError`` unless `count` is a whole number above zero."""
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"{name}: expected at least 1, as a whole number, got {count}")
 
 
 def require_number(

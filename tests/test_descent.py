@@ -151,6 +151,9 @@ def test_stopping_rules_and_their_order():
     at_once = minimize(bowl, start, rule, value_below=100)
     assert int(at_once.steps) == 0
     assert at_once.points.tolist() == [[4]]
+    calls = []
+    minimize(lambda x: [calls.append(1), bowl(x)][1], start, rule, value_below=100)
+    assert calls == [1]
     unbounded = minimize(lambda x: -x.sum(), start, rule, value_below=-5)
     assert unbounded.status is Status.VALUE_BELOW
 
@@ -522,6 +525,7 @@ ONE, MANY = torch.ones(2), torch.ones(3, 2)
         (lambda: minimize(bowl, ONE, "Adam"), TypeError, "torch.optim.Adam"),
         (lambda: minimize(bowl, ONE, torch.optim.LBFGS), ValueError, "LBFGS"),
         (lambda: minimize(bowl, ONE, RULE, steps=0), ValueError, "steps"),
+        (lambda: minimize(bowl, ONE, RULE, steps=1.5), ValueError, "steps"),
         (lambda: minimize(bowl, ONE, RULE, step_below="0"), TypeError, "step_below"),
         (lambda: minimize(bowl, ONE, RULE, value_below="0"), TypeError, "value_below"),
         (

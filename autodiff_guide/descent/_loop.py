@@ -146,7 +146,7 @@ def minimize(
         at, state, interrupted = problem.start, rule.init(point), False
         rows, together = [], min(_FIRST, most)
         try:
-            for t in range(0, steps, stride):
+            for t in range(0, 0 if log.done else steps, stride):
                 at, state = advance(t, at, state)
                 rows.append(at)
                 if len(rows) * stride >= together:
