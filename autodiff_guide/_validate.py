@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from torch import Tensor
 
 
@@ -45,10 +47,22 @@ def require_like(name: str, value: object, like: Tensor, role: str) -> None:
         )
 
 
-def require_count(count: int) -> None:
-    """Raise ``ValueError`` unless `count` is positive."""
-    if count < 1:
-        raise ValueError(f"count: expected at least 1, got {count}")
+def require_count(count: int, name: str = "count") -> None:
+    """Raise ``ValueError`` unless `count` is a whole number above zero."""
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"{name}: expected at least 1, as a whole number, got {count}")
+
+
+def require_number(
+    name: str, value: object, low: float = -inf, high: float = inf
+) -> None:
+    """Raise unless `value` is a number, from `low` on and below `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not low <= value < high:
+        raise ValueError(
+            f"{name}: expected a number in [{low:g}, {high:g}), got {value}"
+        )
 
 
 def require_scalar(name: str, value: object) -> Tensor:

@@ -13,6 +13,7 @@ from autodiff_guide.descent._classify import Classification, Kind, classify
 from autodiff_guide.descent._loop import minimize
 from autodiff_guide.descent._rules import (
     Adam,
+    FromTorch,
     GradientDescent,
     GradientRule,
     Momentum,
@@ -21,7 +22,6 @@ from autodiff_guide.descent._rules import (
     Rule,
 )
 from autodiff_guide.descent._searches import BFGS, Backtracking, Newton, SearchRule
-from autodiff_guide.descent._torch import FromTorch
 from autodiff_guide.descent._trajectory import Status, Trajectory
 
 __all__ = [

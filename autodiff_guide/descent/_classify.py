@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from autodiff_guide._printed import Printed, Table
-from autodiff_guide.descent._problem import Function, Problem, read_start
+from autodiff_guide.descent._problem import Function, Problem
 from autodiff_guide.descent._trajectory import Verdict
+
+_NEAR = 1e-4  # to a point without slope
 
 
 class Kind(Verdict):
@@ -68,19 +70,17 @@ class Classification(Printed):
         )
 
 
-def classify(
-    fn: Function, points: Tensor, *, tolerance: float = 1e-4, batched: bool = False
-) -> Classification:
+def classify(fn: Function, points: Tensor, *, batched: bool = False) -> Classification:
     r"""Say what `fn` has at each point: a minimum, a saddle, a maximum, or a slope.
 
     A point counts as having no slope if
 
     .. math::
-       \lVert \nabla f(x) \rVert \le \text{tolerance} \cdot
+       \lVert \nabla f(x) \rVert \le 10^{-4}
        \max_i \lvert \lambda_i \rvert \cdot (1 + \lVert x \rVert),
 
     where :math:`\lambda_i` are the eigenvalues of the Hessian. A curvature counts as
-    zero if it is below `tolerance` squared times the largest.
+    zero if it is below :math:`10^{-8}` times the largest.
 
     Parameters
     ----------
@@ -89,8 +89,6 @@ def classify(
         points ``(B, n)`` to values ``(B,)``, each from its own row alone.
     points : Tensor
         Floating-point, shape ``(n,)`` or ``(B, n)``.
-    tolerance : float
-        How near to a point without slope is near enough.
     batched : bool
         `fn` takes all points as they are, as in `minimize`.
 
@@ -115,22 +113,21 @@ def classify(
     gradient norm  0
     curvatures     -2 to 2
     """
-    start, layout = read_start(points, batched=batched)
     with torch.inference_mode(False), torch.enable_grad():
-        start = start.clone()
-        problem = Problem(fn, start, layout, batched=batched)
-        gradient, hessian = problem.start.gradient, problem.hessian(start)
+        problem = Problem(fn, points, batched=batched)
+        start, _, gradient = problem.start
+        hessian = problem.hessian(start)
     eigenvalues = torch.linalg.eigvalsh(hessian.nan_to_num())
     norms = torch.linalg.vector_norm(gradient, dim=-1)
     lowest, highest = eigenvalues[..., 0], eigenvalues[..., -1]
     largest = torch.maximum(-lowest, highest)
     size = 1 + torch.linalg.vector_norm(start, dim=-1)
-    small = max(tolerance**2, torch.finfo(start.dtype).eps * 8) * largest
+    small = max(_NEAR**2, torch.finfo(start.dtype).eps * 8) * largest
     codes = torch.full_like(largest, Kind.FLAT.value, dtype=torch.long)
     codes[lowest > small] = Kind.MINIMUM.value
     codes[highest < -small] = Kind.MAXIMUM.value
     codes[(lowest < -small) & (highest > small)] = Kind.SADDLE.value
-    codes[norms > tolerance * largest * size] = Kind.SLOPE.value
+    codes[norms > _NEAR * largest * size] = Kind.SLOPE.value
     defined = hessian.isfinite().all((-2, -1)) & gradient.isfinite().all(-1)
     codes[~defined] = Kind.UNDEFINED.value
     return Classification(start, eigenvalues, norms, codes)

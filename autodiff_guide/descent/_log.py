@@ -6,43 +6,19 @@ Change here when a start stops.
 from __future__ import annotations
 
 from math import prod
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from autodiff_guide._validate import require_number
 from autodiff_guide.descent._problem import At, Layout, stacked
-from autodiff_guide.descent._rules import require_setting
 from autodiff_guide.descent._trajectory import Status, Trajectory
 
-Limits: TypeAlias = dict[Status, float | Tensor]
+Limits: TypeAlias = dict[Status, float | Literal["auto"] | None]
 
 _RUNNING = Status.LIMIT.value  # nothing has stopped it yet
-
-
-def read_limits(
-    start: At,
-    value_below: float | None,
-    step_below: float | None,
-    gradient_below: float | str | None,
-) -> Limits:
-    """Return below what a start stops; of two reasons in one row the later counts."""
-    given = {
-        Status.GRADIENT_BELOW: gradient_below,
-        Status.STEP_BELOW: step_below,
-        Status.VALUE_BELOW: value_below,
-    }
-    limits: Limits = {}
-    for status, limit in given.items():
-        if limit == "auto":
-            first = torch.linalg.vector_norm(start.gradient, dim=-1).view(-1)
-            kind = torch.finfo(first.dtype)
-            limits[status] = kind.eps**0.75 * first.clamp(kind.tiny, 1)
-        elif limit is not None:
-            require_setting(status.name.lower(), limit)
-            limits[status] = float(limit)
-    return limits
 
 
 class Log:
@@ -54,32 +30,35 @@ class Log:
     ----------
     start : At
         The first row, which decides shapes, dtypes and device.
-    limits : dict
-        For a `Status`, the threshold below which it stops a start.
     steps : int
         Largest number of steps.
-    record : bool
-        Keep every row, or the last one of each start.
+    limits : dict
+        Below what a `Status` stops a start, "auto", or None for never; of two that do
+        in one row the later counts.
     """
 
-    def __init__(self, start: At, limits: Limits, steps: int, *, record: bool) -> None:
+    def __init__(self, start: At, steps: int, limits: Limits) -> None:
         self.done = False
         self._shape = start.value.shape
-        self._limits = limits
-        self._left = steps + 1
-        self._record = record
-        self._rows = 0
+        self._limits: dict[Status, float | Tensor] = {}
+        for status, limit in limits.items():
+            if limit == "auto":
+                first = torch.linalg.vector_norm(start.gradient, dim=-1).view(-1)
+                kind = torch.finfo(first.dtype)
+                self._limits[status] = kind.eps**0.75 * first.clamp(kind.tiny, 1)
+            elif limit is not None:
+                require_number(status.name.lower(), limit)
+                self._limits[status] = float(limit)
         size, n = start.value.numel(), start.point.shape[-1]
-        kept = steps + 1 if record else 1
         self._kept = (
-            _room(start.point, kept, n, size).mT,
-            _room(start.value, kept, size),
-            _room(start.value, kept, size),
+            _room(start.point, steps + 1, n, size).mT,
+            _room(start.value, steps + 1, size),
+            _room(start.value, steps + 1, size),
         )
+        self._rows = 0
         self._last = torch.full_like(self._kept[0][0], torch.inf)
         self._end = torch.zeros(size, dtype=torch.long, device=start.value.device)
         self._codes = torch.full_like(self._end, _RUNNING)
-        self._every = torch.arange(size, device=self._end.device)
         self.add([start])
 
     @property
@@ -88,44 +67,34 @@ class Log:
         return self._codes.eq(_RUNNING).view(self._shape)
 
     def add(self, rows: list[At]) -> None:
-        """Append rows, or blocks of rows, and find who stops in them."""
+        """Take rows, or blocks of rows, off the list, and find who stops in them."""
         if not rows:
             return
-        if rows[0].value.dim() == len(self._shape):
-            block = stacked(rows)
-        else:
-            block = At(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
-        points, values, gradients = (part[: self._left] for part in block)
-        k = len(points)
-        size, n = self._kept[0].shape[1:]
-        norms = gradients.mul_(gradients).sum(-1).sqrt_().view(k, size)
-        points, values = points.reshape(k, size, n), values.view(k, size)
-        running, last = self._codes == _RUNNING, torch.full_like(self._end, k - 1)
-        kinds = self._kinds(points, values, norms, running)
+        points, values, gradients = stacked(rows)
+        rows.clear()
+        norms = gradients.mul_(gradients).sum(-1).sqrt_()
+        room, size, n = self._kept[0].shape
+        left = room - self._rows
+        points = points.reshape(-1, size, n)[:left]
+        values = values.reshape(-1, size)[:left]
+        norms = norms.reshape(-1, size)[:left]
+        kinds, running = self._kinds(points, values, norms), self._codes == _RUNNING
         if kinds is not None:
             hit = kinds != _RUNNING
             first = hit.to(torch.uint8).argmax(0)
             new = hit.any(0) & running
-            last = torch.where(new, first, last)
-            found = kinds.gather(0, last[None])[0]
+            found = kinds.gather(0, first[None])[0]
             self._codes = torch.where(new, found, self._codes)
             # The search that found nothing was no step.
             steps = self._rows + first - (found == Status.STALLED.value).long()
             self._end = torch.where(new, steps, self._end)
             self.done = bool((self._codes != _RUNNING).all())
+        end = self._rows + len(points)
         for kept, part in zip(self._kept, (points, values, norms), strict=True):
-            if self._record:
-                kept[self._rows : self._rows + k] = part
-            else:
-                mask = running if part.dim() == 2 else running[:, None]
-                kept[0] = torch.where(mask, part[last, self._every], kept[0])
-        self._last = points[-1]
-        self._rows += k
-        self._left -= k
+            kept[self._rows : end] = part
+        self._last, self._rows = points[-1], end
 
-    def _kinds(
-        self, points: Tensor, values: Tensor, norms: Tensor, running: Tensor
-    ) -> Tensor | None:
+    def _kinds(self, points: Tensor, values: Tensor, norms: Tensor) -> Tensor | None:
         """Return the code of what stops each start at each row, ``(k, B)``.
 
         None is returned if nothing does: that is found cheaply, and waits for the
@@ -139,7 +108,7 @@ class Log:
         alarm = ~(values.sum(0) + norms.sum(0) + points.sum((0, 2))).isfinite()
         for kind, limit in self._limits.items():
             alarm |= watched[kind].amin(0) < limit
-        if not bool((alarm & running).any()):
+        if not bool((alarm & (self._codes == _RUNNING)).any()):
             return None
         kinds = torch.full_like(values, _RUNNING, dtype=torch.long)
         for kind, limit in self._limits.items():
@@ -158,13 +127,14 @@ class Log:
         self._end = torch.where(running, self._rows - 1, self._end)
         if interrupted:
             self._codes[running] = Status.INTERRUPTED.value
-        last = int(self._end.max()) if self._record else 0
+        last = int(self._end.max())
         points, values, norms = (kept[: last + 1] for kept in self._kept)
         if bool((self._end < last).any()):  # repeat each start's last row after it
+            every = torch.arange(len(self._end), device=self._end.device)
             after = torch.arange(last + 1, device=self._end.device)[:, None] > self._end
             for kept in (points, values, norms):
                 mask = after if kept.dim() == 2 else after[..., None]
-                torch.where(mask, kept[self._end, self._every], kept, out=kept)
+                torch.where(mask, kept[self._end, every], kept, out=kept)
         return Trajectory(
             points=points.reshape(-1, *self._shape, points.shape[-1]),
             values=values.view(-1, *self._shape),

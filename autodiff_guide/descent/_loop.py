@@ -6,29 +6,24 @@ Change here what happens in which order: step, look, stop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from autodiff_guide.descent import _compiled
-from autodiff_guide.descent._log import Log, read_limits
-from autodiff_guide.descent._problem import At, Function, Problem, read_start
-from autodiff_guide.descent._rules import (
-    GradientRule,
-    Now,
-    Rule,
-    State,
-    require_setting,
-)
+from autodiff_guide._validate import require_count
+from autodiff_guide.descent._log import Limits, Log
+from autodiff_guide.descent._problem import At, Function, Problem, stacked
+from autodiff_guide.descent._rules import FromTorch, GradientRule, Now, Rule, State
 from autodiff_guide.descent._searches import SearchRule
-from autodiff_guide.descent._torch import FromTorch
 from autodiff_guide.descent._trajectory import Status, Trajectory
 
 Advance: TypeAlias = Callable[[int, At, State], tuple[At, State]]
 
 _FIRST = 8  # steps before the first look at them
+_RUN = 32  # steps in one compiled call
 
 
 def minimize(
@@ -41,7 +36,6 @@ def minimize(
     value_below: float | None = None,
     step_below: float | None = None,
     gradient_below: float | Literal["auto"] | None = "auto",
-    record: bool = True,
     batched: bool = False,
     compile: bool = False,  # noqa: A002 # torch's name for it
 ) -> Trajectory:
@@ -75,18 +69,16 @@ def minimize(
     gradient : callable, optional
         Derivative by hand, in place of autograd's: maps a point to its like.
     steps : int
-        Largest number of steps.
+        Largest number of steps; memory is set aside for ``steps + 1`` rows.
     value_below, step_below : float, optional
         Stopping rules, off by default.
     gradient_below : float or "auto" or None
         By default :math:`\epsilon^{3/4} \min(1, \lVert g_0 \rVert)`, with the rounding
         :math:`\epsilon` of the start's type: little is left beyond. None switches it
         off, and all steps are taken.
-    record : bool
-        Keep every point; False keeps each start's last. Recording sets memory aside
-        for ``steps + 1`` rows.
     batched : bool
-        `fn` takes the whole batch as it is, so `vmap` is not needed.
+        `fn` takes the whole batch as it is, so `vmap` is not needed: the way out for a
+        function that `vmap` refuses, for example for an ``if`` on its values.
     compile : bool
         Compile runs of 32 steps by ``torch.compile``, anew for each call: it takes
         seconds, and pays for long runs. The last digits may differ.
@@ -99,17 +91,12 @@ def minimize(
     Raises
     ------
     TypeError
-        If `fn`, `start`, `rule` or a setting is not of the kind asked for.
+        If `fn`, `start`, `rule` or a setting is not of the kind asked for. What `vmap`
+        raises of a function that it refuses passes through.
     ValueError
         If `start` has the wrong shape or is not finite, the optimizer is none of those
         that `FromTorch` takes, `fn` is not scalar, does not
         depend on its argument or writes into it, or a number is out of range.
-
-    Warns
-    -----
-    UserWarning
-        If `vmap` cannot run `fn`, for example for an ``if`` on its values; it is then
-        called start by start.
 
     Examples
     --------
@@ -135,57 +122,93 @@ def minimize(
     >>> [f"{name} {part.item():.2f}" for name, part in found.end.items()]
     ['weight 2.00', 'bias 3.00']
     """
-    require_setting("steps", steps)
+    require_count(steps, "steps")
     with torch.inference_mode(False), torch.enable_grad():
         rule = _as_rule(rule, compiled=compile)
-        point, layout = read_start(start, batched=batched)
-        point = point.clone()
-        problem = Problem(fn, point, layout, gradient=gradient, batched=batched)
-        limits = read_limits(problem.start, value_below, step_below, gradient_below)
+        problem = Problem(fn, start, gradient=gradient, batched=batched)
+        point = problem.start.point
+        tiny = torch.finfo(point.dtype).tiny
+        limits: Limits = {
+            Status.GRADIENT_BELOW: gradient_below,
+            Status.STEP_BELOW: step_below,
+            Status.VALUE_BELOW: value_below,
+            Status.STALLED: tiny if isinstance(rule, SearchRule) else None,
+        }
+        log = Log(problem.start, steps, limits)
+        stride, most = 1, _together(point)
         if isinstance(rule, SearchRule):
-            limits[Status.STALLED] = torch.finfo(point.dtype).tiny  # it has not moved
-        log = Log(problem.start, limits, steps, record=record)
-        advance, stride, most = _plan(problem, rule, log, compiled=compile)
-        at, state, t = problem.start, rule.init(point), 0
-        together, interrupted = min(_FIRST, most), False
+            advance, most = _searching(problem, rule, log), 1
+        elif compile:
+            advance, stride = _compiled(problem, rule), _RUN
+        else:
+            advance = _stepping(problem, rule)
+
+        at, state, interrupted = problem.start, rule.init(point), False
+        rows, together = [], min(_FIRST, most)
         try:
-            while t < steps and not log.done:
-                rows: list[At] = []
-                end = min(t + together, steps)
-                try:
-                    while t < end:
-                        at, state = advance(t, at, state)
-                        rows.append(at)
-                        t += stride
-                except BaseException:
+            for t in range(0, 0 if log.done else steps, stride):
+                at, state = advance(t, at, state)
+                rows.append(at)
+                if len(rows) * stride >= together:
                     log.add(rows)
-                    if log.done:  # all had stopped before it failed
+                    if log.done:
                         break
-                    raise
-                log.add(rows)
-                together = min(2 * together, most)
+                    together = min(2 * together, most)
         except KeyboardInterrupt:
             interrupted = True
-        return log.finish(repr(rule), layout, interrupted=interrupted)
+        except Exception:
+            log.add(rows)
+            if not log.done:  # else all had stopped before it failed
+                raise
+        log.add(rows)
+        return log.finish(repr(rule), problem.layout, interrupted=interrupted)
 
 
-def _plan(
-    problem: Problem, rule: GradientRule | SearchRule, log: Log, *, compiled: bool
-) -> tuple[Advance, int, int]:
-    """Return what advances, by how many steps, and the most steps between looks."""
-    if isinstance(rule, SearchRule):
-        return lambda _, at, state: rule.step(problem, at, log.running, state), 1, 1
-    evaluate, step = problem.at, rule.step
-    point = problem.start.point
-    rate, most = rule.rate(point), _together(point)
-    if compiled:
-        return _compiled.compiled_run(problem, rule, rate), _compiled.RUN, most
+def _stepping(problem: Problem, rule: GradientRule) -> Advance:
+    """Return what takes one step of the rule and evaluates the point it leads to."""
+    rate, step, evaluate = rule.rate(problem.start.point), rule.step, problem.at
 
     def advance(t: int, at: At, state: State) -> tuple[At, State]:
         point, state = step(Now(t, rate(t), at.point, at.gradient), state)
         return evaluate(point), state
 
-    return advance, 1, most
+    return advance
+
+
+def _searching(problem: Problem, rule: SearchRule, log: Log) -> Advance:
+    """Return what lets the rule look for its next point, for starts that still run."""
+    return lambda t, at, state: rule.step(problem, at, log.running, state)
+
+
+def _compiled(problem: Problem, rule: GradientRule) -> Advance:
+    """Return what takes a run of steps at once: of a block's last point, a block."""
+    rate = rule.rate(problem.start.point)
+    fixed = None if callable(rule.lr) else rate(0)
+
+    def run(at: At, state: State, times: Tensor, rates: Tensor) -> tuple[At, State]:
+        rows = []
+        for i in range(_RUN):
+            lr = rates[i] if fixed is None else fixed
+            point, state = rule.step(Now(times[i], lr, at.point, at.gradient), state)
+            at = problem.traced_at(point)
+            rows.append(at)
+        return stacked(rows), state
+
+    # torch counts recompilations by code object; each descent brings its own.
+    code = run.__code__.replace()
+    own = FunctionType(code, run.__globals__, "run", None, run.__closure__)
+    compiled = torch.compile(own, fullgraph=True, dynamic=False)
+
+    def advance(t: int, at: At, state: State) -> tuple[At, State]:
+        if t > 0:
+            at = At(*(part[-1] for part in at))
+        times = rates = torch.arange(t, t + _RUN, dtype=torch.float64)
+        if fixed is None:
+            rates = times.new_tensor([rate(i) for i in range(t, t + _RUN)])
+        found: tuple[At, State] = compiled(at, state, times, rates)
+        return found
+
+    return advance
 
 
 def _together(point: Tensor) -> int:

@@ -5,7 +5,6 @@ Change here what a start may be, how a function is called, and how it is differe
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -60,8 +59,8 @@ class Layout:
         return tree_unflatten(views, self.spec)
 
 
-def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
-    """Return the start as points ``(n,)`` or ``(B, n)``, and the layout of a structure.
+def _read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
+    """Return a copy of the start, ``(n,)`` or ``(B, n)``, and a structure's layout.
 
     A tensor of one or two dimensions is its own points, and has no layout.
     """
@@ -93,7 +92,8 @@ def read_start(start: object, *, batched: bool) -> tuple[Tensor, Layout | None]:
             "check how the start was made"
         )
     # Components apart, starts side by side: what is done to one is done to all at once.
-    return (points.mT.contiguous().mT if points.dim() == 2 else points), layout
+    aside = points.movedim(-1, 0).clone(memory_format=torch.contiguous_format)
+    return aside.movedim(0, -1), layout
 
 
 class Problem:
@@ -103,10 +103,8 @@ class Problem:
     ----------
     fn : callable
         The user's function.
-    start : Tensor
-        Where the function is tried once: shape ``(n,)`` or ``(B, n)``.
-    layout : Layout or None
-        Of the structure that the user's functions take; None if they take the points.
+    start : Tensor or structure of tensors
+        Where the function is tried once; the attribute `start` is what it gives there.
     gradient : callable or None
         A derivative by hand; None asks autograd.
     batched : bool
@@ -116,21 +114,19 @@ class Problem:
     def __init__(
         self,
         fn: Function,
-        start: Tensor,
-        layout: Layout | None = None,
+        start: object,
         *,
         gradient: Function | None = None,
         batched: bool = False,
     ) -> None:
-        leaf = start.clone().requires_grad_(gradient is None)
-        fn = _of_vector("fn", fn, layout)
-        self.values, value = _over_starts("fn", fn, leaf, leaf.shape[:-1], batched)
-        self._ones = torch.ones_like(value) if start.dim() == 2 else None
+        point, self.layout = _read_start(start, batched=batched)
+        leaf = point.clone().requires_grad_(gradient is None)
+        self.values, value = _over_starts("fn", fn, self.layout, leaf, batched)
+        self._ones = torch.ones_like(value) if point.dim() == 2 else None
         self.gradient, slope = None, None
         if gradient is not None:
-            by_hand = _of_vector("gradient", gradient, layout)
             self.gradient, slope = _over_starts(
-                "gradient", by_hand, leaf, leaf.shape, batched
+                "gradient", gradient, self.layout, leaf, batched
             )
         elif value.requires_grad:
             (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
@@ -140,7 +136,7 @@ class Problem:
                 "gradient; does fn ignore its argument, or cut the graph by detach(), "
                 "item(), NumPy or no_grad()?"
             )
-        self.start = At(start, value.detach(), slope.detach())
+        self.start = At(point, value.detach(), slope.detach())
 
     def at(self, point: Tensor) -> At:
         """Return `point` with its value and gradient."""
@@ -180,26 +176,28 @@ class Problem:
         return torch.movedim(rows, 0, -2)
 
 
-def _of_vector(name: str, fn: Function, layout: Layout | None) -> Function:
-    """Return the user's function as one of points, also if it takes a structure."""
+def _over_starts(
+    name: str, fn: Function, layout: Layout | None, leaf: Tensor, batched: bool
+) -> tuple[Function, Tensor]:
+    """Return the user's function over all starts, and its result at the first."""
     if not callable(fn):
         raise TypeError(
             f"{name}: expected a function of a tensor, got {type(fn).__name__}; "
             "fn comes first, then start, then rule"
         )
-    if layout is None:
-        return fn
-    if name == "gradient":
-        return lambda vector: layout.pack(fn(layout.unpack(vector)))
-    return lambda vector: fn(layout.unpack(vector))
+    by_hand = name == "gradient"
+    shape = leaf.shape if by_hand else leaf.shape[:-1]
+    over = fn
+    if layout is not None:
 
+        def over(vector: Tensor) -> Any:
+            result = fn(layout.unpack(vector))
+            return layout.pack(result) if by_hand else result
 
-def _over_starts(
-    name: str, fn: Function, leaf: Tensor, shape: torch.Size, batched: bool
-) -> tuple[Function, Tensor]:
-    """Return `fn` over all starts, and its result at the first, of the right shape."""
+    elif leaf.dim() == 2 and not batched:
+        over = vmap(fn, randomness="different")
     argument = leaf.clone()
-    over, result = _called(name, fn, argument, batched)
+    result = over(argument)
     if not torch.equal(argument, leaf):
         raise ValueError(
             f"{name}: expected a function that leaves its argument alone, got one that "
@@ -217,30 +215,3 @@ def _over_starts(
             "by .sum(-1), and gradient one for each component"
         )
     return over, result
-
-
-def _called(
-    name: str, fn: Function, points: Tensor, batched: bool
-) -> tuple[Function, Any]:
-    """Return `fn` over all starts, as it is, by vmap or one by one, and its result."""
-    if points.dim() == 1 or batched:
-        return fn, fn(points)
-    together: Function = vmap(fn, randomness="different")
-    try:
-        return together, together(points)
-    except Exception as refusal:
-        alone = fn(points[0])  # if this fails too, the fault is not vmap's
-        if not isinstance(alone, Tensor):
-            return fn, alone
-        reason = str(refusal).strip().splitlines()[0].split(". ")[0].rstrip(".")
-        warnings.warn(
-            f"{name}: evaluated start by start, which is slower, because vmap refused "
-            f"it ({reason}); torch.where can replace an `if` on values",
-            UserWarning,
-            stacklevel=5,
-        )
-
-    def one_by_one(points: Tensor) -> Tensor:
-        return torch.stack([fn(point) for point in points.unbind()])
-
-    return one_by_one, one_by_one(points)

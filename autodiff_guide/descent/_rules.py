@@ -9,45 +9,38 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
-from autodiff_guide._validate import require_floating
+from autodiff_guide._validate import require_floating, require_like, require_number
 
 Rate: TypeAlias = float | Tensor | Callable[[int], float]
 RateAt: TypeAlias = Callable[[int], float | Tensor]
 State: TypeAlias = Any
 
-_POSITIVE = "a number > 0", lambda x: 0 < x < inf
-_SHARE = "a number in [0, 1)", lambda x: 0 <= x < 1
-_INSIDE = "a number in (0, 1)", lambda x: 0 < x < 1
-
-_RANGES: dict[str, tuple[str, Callable[[float], bool], str]] = {
-    "lr": (*_POSITIVE, "0.01"),
-    "eps": (*_POSITIVE, "1e-8"),
-    "momentum": (*_SHARE, "0.9"),
-    "alpha": (*_SHARE, "0.99"),
-    "betas": (*_SHARE, "(0.9, 0.999)"),
-    "shrink": (*_INSIDE, "0.5"),
-    "c": (*_INSIDE, "1e-4"),
-    "steps": ("a whole number >= 1", lambda x: isinstance(x, int) and x >= 1, "1000"),
-    "value_below": ("a number", lambda x: x == x, "1e-6, or None"),
-    "step_below": (*_POSITIVE, "1e-6, or None"),
-    "gradient_below": (*_POSITIVE, "1e-6, or None"),
-}
+_ELEMENTWISE: tuple[str, ...] = (
+    *("SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax"),
+    *("NAdam", "RAdam", "RMSprop", "Rprop", "ASGD"),
+)
+_BELOW = {"lr": inf, "eps": inf, "momentum": 1, "alpha": 1, "betas": 1}  # from 0 on
 
 
 class Rule:
     """What every rule shares: checked settings, a state, a repr that is its label."""
 
     def __post_init__(self) -> None:
-        may_vary = isinstance(self, GradientRule)
         for name, value in vars(self).items():
-            if not (may_vary and name == "lr" and callable(value)):
-                require_setting(name, value)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if isinstance(value, Tensor):
+                numbers = tuple(require_floating(name, value).flatten().tolist())
+            for number in numbers:
+                if name in _BELOW and not callable(number):
+                    require_number(name, number, 0, _BELOW[name])
 
     def init(self, point: Tensor) -> State:
         """Return the state with which the first step is taken: nothing, by default."""
@@ -60,7 +53,7 @@ class Rule:
             for name, value in vars(self).items()
             if isinstance(value, Tensor) or value != defaults[name].default
         }
-        return f"{type(self).__name__}({', '.join(shown(settings))})"
+        return _as_call(type(self).__name__, [], settings)
 
 
 class Now(NamedTuple):
@@ -112,17 +105,19 @@ class GradientRule(Rule, ABC):
         """Return the map from a step's number to its rate, for starts like `point`."""
         lr = self.lr
         if callable(lr):
-            return lambda t: _scheduled(lr, t)
+
+            def scheduled(t: int) -> float:
+                number = float(lr(t))
+                require_number(f"lr: the schedule at step {t}", number, 0)
+                return number
+
+            return scheduled
         if not isinstance(lr, Tensor) or lr.dim() == 0:
             number = float(lr)
             return lambda t: number
-        if lr.shape != point.shape[:-1]:
-            raise ValueError(
-                f"lr: expected one rate for each start, shape "
-                f"{tuple(point.shape[:-1])}, got {tuple(lr.shape)}; "
-                "repeat the start, for example start.expand(len(lr), -1)"
-            )
-        column = lr.detach().to(point).unsqueeze(-1)
+        rates = lr.detach().to(point)
+        require_like("lr", rates, point[..., 0], "starts, each of which has its own")
+        column = rates.unsqueeze(-1)
         return lambda t: column
 
 
@@ -135,7 +130,7 @@ class GradientDescent(GradientRule):
     Parameters
     ----------
     lr : float or Tensor or callable
-        Step size :math:`\eta > 0`; a tensor holds one for each start, a callable maps
+        Step size :math:`\eta \ge 0`; a tensor holds one for each start, a callable maps
         the step number, from 0, to it.
 
     Raises
@@ -143,7 +138,7 @@ class GradientDescent(GradientRule):
     TypeError
         If `lr` is neither a number, nor a floating-point tensor, nor callable.
     ValueError
-        If `lr` is not positive.
+        If `lr` is negative.
 
     References
     ----------
@@ -175,7 +170,7 @@ class Momentum(GradientRule):
     Parameters
     ----------
     lr : float or Tensor or callable
-        Step size :math:`\eta > 0`, as in `GradientDescent`.
+        Step size :math:`\eta \ge 0`, as in `GradientDescent`.
     momentum : float
         Share :math:`0 \le \mu < 1` of the velocity kept at each step.
     nesterov : bool
@@ -184,7 +179,7 @@ class Momentum(GradientRule):
     Raises
     ------
     ValueError
-        If `lr` is not positive or `momentum` is outside [0, 1).
+        If `lr` is negative or `momentum` is outside [0, 1).
 
     References
     ----------
@@ -228,7 +223,7 @@ class RMSprop(GradientRule):
     Parameters
     ----------
     lr : float or Tensor or callable
-        Step size :math:`\eta > 0`, as in `GradientDescent`.
+        Step size :math:`\eta \ge 0`, as in `GradientDescent`.
     alpha : float
         Share :math:`0 \le \alpha < 1` of the mean square kept at each step.
     eps : float
@@ -237,7 +232,7 @@ class RMSprop(GradientRule):
     Raises
     ------
     ValueError
-        If `lr` or `eps` is not positive or `alpha` is outside [0, 1).
+        If `lr` or `eps` is negative or `alpha` is outside [0, 1).
 
     References
     ----------
@@ -281,7 +276,7 @@ class Adam(GradientRule):
     Parameters
     ----------
     lr : float or Tensor or callable
-        Step size :math:`\eta > 0`, as in `GradientDescent`.
+        Step size :math:`\eta \ge 0`, as in `GradientDescent`.
     betas : tuple of float
         Shares :math:`0 \le \beta < 1` of the two running means kept at each step.
     eps : float
@@ -290,7 +285,7 @@ class Adam(GradientRule):
     Raises
     ------
     ValueError
-        If `lr` or `eps` is not positive or one of `betas` is outside [0, 1).
+        If `lr` or `eps` is negative or one of `betas` is outside [0, 1).
 
     References
     ----------
@@ -323,6 +318,72 @@ class Adam(GradientRule):
         return _divide(now, mean, root, 1 - beta1**k), (mean, squares)
 
 
+class FromTorch(GradientRule):
+    """One of torch's optimizers, for one start or for many at once.
+
+    All starts share one optimizer, so it must treat every number by itself. These do:
+    SGD, Adam, AdamW, Adagrad, Adadelta, Adamax, NAdam, RAdam, RMSprop, Rprop, ASGD.
+    `minimize` also takes the class itself, or a function that makes an instance, such
+    as ``functools.partial(torch.optim.Adam, lr=0.1)``.
+
+    Parameters
+    ----------
+    optimizer : callable
+        A class of ``torch.optim`` from the list above, or what makes one of its
+        instances from a list of parameters.
+    **settings
+        Passed to it, for example ``lr=0.1``. The learning rate is a number, or a
+        function of the step, from 0.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer mixes the numbers of its parameter, as LBFGS does.
+    TypeError
+        If `optimizer` makes no optimizer of torch's.
+
+    Examples
+    --------
+    >>> FromTorch(torch.optim.NAdam, lr=0.1)
+    FromTorch(NAdam, lr=0.1)
+    """
+
+    lr: Rate = 1.0  # unless it is scheduled, the optimizer steps by its own
+
+    def __init__(self, optimizer: Callable[..., Optimizer], **settings: Any) -> None:
+        make = partial(optimizer, **settings)
+        self.settings = make.keywords
+        if callable(rate := make.keywords.get("lr")):
+            self.lr, make = rate, partial(make, lr=rate(0))
+        self.make = make
+        made: object = make([torch.zeros(1, requires_grad=True)])  # checks settings
+        self.name = type(made).__name__
+        known = isinstance(made, Optimizer)
+        if not known or self.name not in _ELEMENTWISE:
+            raise (ValueError if known else TypeError)(
+                "optimizer: expected one of torch.optim that treats each number by "
+                f"itself ({', '.join(_ELEMENTWISE)}), got {self.name}; BFGS() and "
+                "Newton() know the others' trade"
+            )
+
+    def __repr__(self) -> str:
+        return _as_call("FromTorch", [self.name], self.settings)
+
+    def init(self, point: Tensor) -> State:
+        """Return an optimizer of a copy of `point`."""
+        parameter = point.detach().clone().requires_grad_()
+        return parameter, self.make([parameter])
+
+    def step(self, now: Now, state: State) -> tuple[Tensor, State]:
+        """Return the next point; the optimizer in `state` moves along."""
+        parameter, optimizer = state
+        parameter.grad = now.gradient
+        if callable(self.lr):
+            optimizer.param_groups[0]["lr"] = now.lr
+        optimizer.step()
+        return parameter.detach().clone(), state
+
+
 def _move(now: Now, direction: Tensor) -> Tensor:
     """Return ``point - lr * direction``, rounded as torch.optim rounds it."""
     if isinstance(now.lr, Tensor):
@@ -340,38 +401,10 @@ def _divide(
     return torch.addcdiv(now.point, direction, root, value=-lr)
 
 
-def _scheduled(schedule: Callable[[int], float], t: int) -> float:
-    rate = schedule(t)
-    if not 0 <= rate < inf:
-        raise ValueError(
-            f"lr: expected the schedule to give a number >= 0, got {rate} at step {t}; "
-            "check the schedule there"
-        )
-    return float(rate)
-
-
-def require_setting(name: str, value: Any) -> None:
-    """Raise unless a setting, or each number of it, is in the range of its name."""
-    if name not in _RANGES:
-        return
-    wanted, holds, example = _RANGES[name]
-    if isinstance(value, Tensor):
-        value = tuple(require_floating(name, value).view(-1).tolist())
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(
-                f"{name}: expected {wanted}, got {type(number).__name__}; "
-                f"try {name}={example}"
-            )
-        if not holds(number):
-            raise ValueError(
-                f"{name}: expected {wanted}, got {number}; try {name}={example}"
-            )
-
-
-def shown(settings: dict[str, Any]) -> list[str]:
-    """Return settings as a call shows them, with numbers short."""
-    return [f"{name}={_show(value)}" for name, value in settings.items()]
+def _as_call(name: str, operands: list[str], settings: dict[str, Any]) -> str:
+    """Return a call as one writes it, with numbers short."""
+    named = [f"{name}={_show(value)}" for name, value in settings.items()]
+    return f"{name}({', '.join(operands + named)})"
 
 
 def _show(value: object) -> str:

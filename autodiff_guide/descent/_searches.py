@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import TypeAlias
 
 import torch
@@ -36,24 +37,21 @@ class SearchRule(Rule, ABC):
 class Backtracking(SearchRule):
     r"""Gradient descent that shortens each step until it lowers the value enough.
 
-    From :math:`\eta =` `lr` at every step, :math:`\eta` is multiplied by `shrink` until
-    Armijo's condition holds:
+    From :math:`\eta =` `lr` at every step, :math:`\eta` is halved until Armijo's
+    condition holds:
 
-    .. math:: f(x_t - \eta\, g_t) \le f(x_t) - c\, \eta\, \lVert g_t \rVert^2
+    .. math::
+       f(x_t - \eta\, g_t) \le f(x_t) - 10^{-4}\, \eta\, \lVert g_t \rVert^2
 
     Parameters
     ----------
     lr : float
-        First step size tried, :math:`\eta > 0`.
-    shrink : float
-        Factor in (0, 1).
-    c : float
-        Share in (0, 1) of the decrease promised by the slope.
+        First step size tried, :math:`\eta \ge 0`.
 
     Raises
     ------
-    ValueError
-        If `lr` is not positive, or `shrink` or `c` is outside (0, 1).
+    TypeError, ValueError
+        If `lr` is not a number, or is negative.
 
     References
     ----------
@@ -69,24 +67,11 @@ class Backtracking(SearchRule):
     """
 
     lr: float = 1.0
-    shrink: float = 0.5
-    c: float = 1e-4
 
     def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
         """Return the next point with its value and gradient, and the state."""
-        square = (at.gradient**2).sum(-1)
-        length = torch.full_like(at.value, self.lr)
-        best, searching = at, running
-        for _ in range(_TRIALS):
-            trial = problem.at(at.point - length.unsqueeze(-1) * at.gradient)
-            enough = trial.value <= at.value - self.c * length * square
-            found = searching & enough & _lower(trial, at) & _finite(trial)
-            best = _choose(found, trial, best)
-            searching = searching & ~found
-            if not bool(searching.any()):
-                break
-            length = torch.where(searching, length * self.shrink, length)
-        return best, state
+        direction = -self.lr * at.gradient
+        return _line_search(problem, at, direction, running, share=inf), state
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,27 +114,29 @@ class BFGS(SearchRule):
         direction = -_times(inverse, at.gradient)
         slope = _dot(at.gradient, direction)
         fresh = fresh | ~(slope < 0) | ~slope.isfinite()
-        new = _weak_wolfe(problem, at, direction, running & ~fresh, first=False)
+        new = _line_search(problem, at, direction, running & ~fresh, share=0.9)
         stuck = running & _still(at, new)
         if bool(stuck.any()):  # forget what was learnt: go against the gradient
-            again = _weak_wolfe(problem, at, -at.gradient, stuck, first=True)
+            length = torch.linalg.vector_norm(at.gradient, dim=-1, keepdim=True)
+            downhill = -at.gradient / length.clamp_min(1)
+            again = _line_search(problem, at, downhill, stuck, share=0.9)
             new = _choose(stuck, again, new)
             fresh = fresh | stuck
         inverse, learnt = _update(inverse, fresh, at, new)
         return new, (inverse, fresh & ~learnt)
 
 
-def _weak_wolfe(
-    problem: Problem, at: At, direction: Tensor, searching: Tensor, *, first: bool
+def _line_search(
+    problem: Problem, at: At, direction: Tensor, searching: Tensor, *, share: float
 ) -> At:
     """Return the first point along `direction` that meets the weak Wolfe conditions.
 
-    Where none is met in time, the lowest point that has fallen enough, else `at`.
+    Its value has fallen enough, and no more than `share` of the downward slope is left;
+    any may be if that is infinite, and what remains is Armijo's condition. Where none
+    is found in time, the lowest point that has fallen enough, else `at`.
     """
     slope = _dot(at.gradient, direction)
     length = torch.ones_like(at.value)
-    if first:
-        length = 1 / torch.linalg.vector_norm(direction, dim=-1).clamp_min(1)
     low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
     best = at
     for _ in range(_TRIALS):
@@ -157,8 +144,8 @@ def _weak_wolfe(
             break
         trial = problem.at(at.point + length.unsqueeze(-1) * direction)
         enough = trial.value <= at.value + 1e-4 * length * slope
-        fallen = enough & _lower(trial, at) & _finite(trial)
-        risen = _dot(trial.gradient, direction) >= 0.9 * slope
+        fallen = enough & _lower(trial, at)
+        risen = _dot(trial.gradient, direction) >= share * slope
         met = searching & fallen & risen
         best = _choose(
             met | (searching & fallen & (trial.value < best.value)), trial, best
@@ -191,12 +178,12 @@ class Newton(SearchRule):
 
     With :math:`Q \Lambda Q^\top` the Hessian at :math:`x_t`,
 
-    .. math:: x_{t+1} = x_t - Q\, (|\Lambda| + \mu_t I)^{-1}\, Q^\top g_t
+    .. math:: x_{t+1} = x_t - \eta_t\, Q\, |\Lambda|^{-1}\, Q^\top g_t
 
-    The absolute values make every curvature push downhill. The damping :math:`\mu_t`
-    grows until the value falls, and shrinks where the quadratic model was right. Only a
-    start without any slope along the downward curvature, such as the saddle itself,
-    stays at a saddle.
+    The absolute values make every curvature push downhill; one that is lost in the
+    rounding of the largest counts as that rounding. The search for :math:`\eta_t` is
+    that of `BFGS`. Only a start without any slope along the downward curvature, such as
+    the saddle itself, stays at a saddle.
 
     Examples
     --------
@@ -207,40 +194,17 @@ class Newton(SearchRule):
     ----------
     .. [1] Y. Dauphin and others, "Identifying and attacking the saddle point problem in
        high-dimensional non-convex optimization", NeurIPS 2014, arXiv:1406.2572.
-    .. [2] K. Madsen, H. B. Nielsen and O. Tingleff, "Methods for non-linear least
-       squares problems", 2004, section 3.2 (the damping).
     """
-
-    def init(self, point: Tensor) -> State:
-        """Return the damping before the first Hessian is known: none yet."""
-        return torch.full_like(point[..., 0], torch.nan)
 
     def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
         """Return the next point with its value and gradient, and the state."""
         hessian = torch.nan_to_num(problem.hessian(at.point))
-        curvature, axes = torch.linalg.eigh(hessian)
+        curvatures, axes = torch.linalg.eigh(hessian)
         slopes = _times(axes.mT, torch.nan_to_num(at.gradient))
-        tiny = torch.finfo(slopes.dtype).tiny
-        largest = curvature.abs().amax(-1).clamp_min(tiny)
-        damping = torch.where(state.isnan(), 1e-8 * largest, state)
-        growth = torch.full_like(damping, 2)
-        best, searching = at, running
-        for _ in range(_TRIALS):
-            along = -slopes / (curvature.abs() + damping.unsqueeze(-1)).clamp_min(tiny)
-            trial = problem.at(at.point + _times(axes, along))
-            promised = -_dot(slopes, along) - 0.5 * _dot(curvature, along**2)
-            ratio = (at.value - trial.value) / promised.clamp_min(tiny)
-            fallen = searching & (trial.value < at.value) & (ratio > 1e-4)
-            found = fallen & _finite(trial)
-            best = _choose(found, trial, best)
-            eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1)
-            damping = torch.where(found, eased.clamp_min(tiny), damping)
-            searching = searching & ~found & ~_still(at, trial)
-            if not bool(searching.any()):
-                break
-            damping = torch.where(searching, damping * growth, damping)
-            growth = growth * 2
-        return best, damping
+        kind, sizes = torch.finfo(slopes.dtype), curvatures.abs()
+        least = (kind.eps * sizes.amax(-1, keepdim=True)).clamp_min(kind.tiny)
+        direction = -_times(axes, slopes / sizes.maximum(least))
+        return _line_search(problem, at, direction, running, share=0.9), state
 
 
 def _choose(mask: Tensor, new: At, old: At) -> At:
@@ -260,11 +224,8 @@ def _still(at: At, new: At) -> Tensor:
 def _lower(new: At, old: At) -> Tensor:
     """Return where the value fell; where rounding hides that, the gradient must."""
     flatter = _dot(new.gradient, new.gradient) < _dot(old.gradient, old.gradient)
-    return (new.value < old.value) | ((new.value == old.value) & flatter)
-
-
-def _finite(at: At) -> Tensor:
-    return at.value.isfinite() & at.gradient.isfinite().all(-1)
+    lower = (new.value < old.value) | ((new.value == old.value) & flatter)
+    return lower & new.value.isfinite() & new.gradient.isfinite().all(-1)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

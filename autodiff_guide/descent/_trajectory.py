@@ -142,16 +142,8 @@ class Trajectory(Printed):
     @property
     def end(self) -> Any:
         """The last point, as the start was: ``(*B, n)``, a number or a structure."""
-        return self._as_start(self.points[-1])
-
-    @property
-    def best(self) -> Any:
-        """The point of the lowest value each start met, as the start was."""
-        index = self.values.nan_to_num(torch.inf, torch.inf, -torch.inf).argmin(0)
-        return self._as_start(self.points.take_along_dim(index[None, ..., None], 0)[0])
-
-    def _as_start(self, point: Tensor) -> Any:
-        return point if self.layout is None else self.layout.unpack(point)
+        last = self.points[-1]
+        return last if self.layout is None else self.layout.unpack(last)
 
     def numpy(self) -> dict[str, NDArray[Any]]:
         """Return what was recorded as NumPy arrays, by name."""
@@ -166,15 +158,13 @@ class Trajectory(Printed):
         """
         pandas, rows = import_module("pandas"), self.numpy()
         sides = [range(len(self.values)), range(self.steps.numel())]
-        components = rows["points"].reshape(-1, self.points.shape[-1]).T
-        return pandas.DataFrame(
-            {
-                "value": rows["values"].ravel(),
-                "gradient_norm": rows["gradient_norms"].ravel(),
-                **{f"x{i}": column for i, column in enumerate(components)},
-            },
-            index=pandas.MultiIndex.from_product(sides, names=["step", "start"]),
-        )
+        index = pandas.MultiIndex.from_product(sides, names=["step", "start"])
+        columns = {
+            name: rows[f"{name}s"].ravel() for name in ("value", "gradient_norm")
+        }
+        for i, component in enumerate(rows["points"].T):
+            columns[f"x{i}"] = component.T.ravel()
+        return pandas.DataFrame(columns, index)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a NumPy file, ``.npz``, that `load` reads; nothing is pickled."""
