@@ -156,7 +156,7 @@ def test_words():
         return ((3 - a) / b + 2**a - (-b) + a / 2) * torch.stack([a, b])[1]
 
     words = [node.operation for node in trace(run, scalar(1.0), scalar(2.0))]
-    for word in ("3 −", "÷", "2.0 power of", "minus", "÷ 2", "stack", "entry 1"):
+    for word in ("3 −", "÷", "2.0 to the power", "minus", "÷ 2", "stack", "entry 1"):
         assert word in words or word.replace(".0", "") in words, (word, words)
 
 

@@ -80,7 +80,8 @@ def classify(fn: Function, points: Tensor, *, batched: bool = False) -> Classifi
        \max_i \lvert \lambda_i \rvert \cdot (1 + \lVert x \rVert),
 
     where :math:`\lambda_i` are the eigenvalues of the Hessian. A curvature counts as
-    zero if it is below :math:`10^{-8}` times the largest.
+    zero if it is at most :math:`\max(10^{-8}, 8 \epsilon)` times the largest, with the
+    rounding :math:`\epsilon` of the dtype: :math:`10^{-6}` in float32.
 
     Parameters
     ----------

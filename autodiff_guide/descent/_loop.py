@@ -74,8 +74,8 @@ def minimize(
         Stopping rules, off by default.
     gradient_below : float or "auto" or None
         By default :math:`\epsilon^{3/4} \min(1, \lVert g_0 \rVert)`, with the rounding
-        :math:`\epsilon` of the start's type: little is left beyond. None switches it
-        off, and all steps are taken.
+        :math:`\epsilon` of the start's type: nearer, rounding leaves little to gain.
+        None switches it off, and all steps are taken.
     batched : bool
         `fn` takes the whole batch as it is, so `vmap` is not needed: the way out for a
         function that `vmap` refuses, for example for an ``if`` on its values.
@@ -95,8 +95,9 @@ def minimize(
         raises of a function that it refuses passes through.
     ValueError
         If `start` has the wrong shape or is not finite, the optimizer is none of those
-        that `FromTorch` takes, `fn` is not scalar, does not
-        depend on its argument or writes into it, or a number is out of range.
+        that `FromTorch` takes, `compile` is asked of one or of a search rule, `fn` is
+        not scalar, does not depend on its argument or writes into it, or a number is
+        out of range.
 
     Examples
     --------
@@ -181,7 +182,7 @@ def _searching(problem: Problem, rule: SearchRule, log: Log) -> Advance:
 
 
 def _compiled(problem: Problem, rule: GradientRule) -> Advance:
-    """Return what takes a run of steps at once: of a block's last point, a block."""
+    """Return what takes a run of steps in one call, from the last row of a block."""
     rate = rule.rate(problem.start.point)
     fixed = None if callable(rule.lr) else rate(0)
 

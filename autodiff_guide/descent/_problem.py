@@ -179,7 +179,7 @@ class Problem:
 def _over_starts(
     name: str, fn: Function, layout: Layout | None, leaf: Tensor, batched: bool
 ) -> tuple[Function, Tensor]:
-    """Return the user's function over all starts, and its result at the first."""
+    """Return the user's function over all starts, and its result at them."""
     if not callable(fn):
         raise TypeError(
             f"{name}: expected a function of a tensor, got {type(fn).__name__}; "

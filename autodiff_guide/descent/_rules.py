@@ -227,7 +227,7 @@ class RMSprop(GradientRule):
     alpha : float
         Share :math:`0 \le \alpha < 1` of the mean square kept at each step.
     eps : float
-        Positive number that keeps the division defined.
+        Number from 0 on, added to the root; above 0 it keeps the division defined.
 
     Raises
     ------
@@ -280,7 +280,7 @@ class Adam(GradientRule):
     betas : tuple of float
         Shares :math:`0 \le \beta < 1` of the two running means kept at each step.
     eps : float
-        Positive number that keeps the division defined.
+        Number from 0 on, added to the root; above 0 it keeps the division defined.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from autodiff_guide._validate import require_number
 from autodiff_guide.descent._problem import At, Problem
 from autodiff_guide.descent._rules import Rule, State
 
@@ -67,6 +68,10 @@ class Backtracking(SearchRule):
     """
 
     lr: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that `lr` is one number, for all starts and steps."""
+        require_number("lr", self.lr, 0)
 
     def step(self, problem: Problem, at: At, running: Tensor, state: State) -> Found:
         """Return the next point with its value and gradient, and the state."""

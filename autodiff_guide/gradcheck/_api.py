@@ -1,4 +1,4 @@
-"""The verbs: check a function, a loss, a module; or assert it in a test."""
+"""The checks of functions and losses: change here what a user passes and gets."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def check_gradient(
     strict : bool, default False
         Fail where nothing was tested (all derivatives zero) and on a kink.
     rtol, atol : float, default 1e-7 and 0
-        Elements that differ by at most ``atol + rtol * slope`` are accepted, and the
-        report says so.
+        Elements that differ by at most ``atol + rtol * slope`` are accepted. If columns
+        were compared, the report says so of more than 1e-7 of the slope.
     order : {1, 2}, default 1
         2 checks the gradient of the gradient: of :math:`J^T v` for a random v, by the
         inputs and by v.
@@ -92,7 +92,7 @@ def check_gradient(
     ------
     TypeError
         If `fn` is not callable or returns no floating-point tensor, no input is one, or
-        an option has another name.
+        an option is unknown.
     ValueError
         If `wrt`, `probes`, `rtol`, `atol` or `order` is out of range.
 

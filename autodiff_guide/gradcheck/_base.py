@@ -1,4 +1,4 @@
-"""Before any difference is taken: one function, and one backward."""
+"""What must hold at the point itself: add a requirement on fn or backward here."""
 
 from __future__ import annotations
 
@@ -167,11 +167,12 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 
 def repeat_pullback(problem: Map, base: Base, V: Tensor, A: Tensor) -> None:
-    """Conclude if a linear combination of cotangents does not pull back to that of A.
+    """Conclude if the backward is not linear: if w V pulls back to other than w A.
 
-    It is large, and given in a tensor that is not contiguous; where a Function is the
-    user's own, so are the inputs.
+    The combination w V is large, and lies in a tensor that is not contiguous. If the
+    graph holds a custom Function, it is also run on inputs that are not contiguous.
     """
+    # The last of V is short, by SPAN: -SPAN makes it as long as the first.
     weights = SPAN * V.new_tensor([[4.0, -SPAN][-len(V) :]])
     v, expected = weights @ V, weights @ A
     size = largest(weights.abs() @ A.abs())

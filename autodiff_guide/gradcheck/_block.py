@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._columns import Evidence, Status, jacobian_columns
+from autodiff_guide.gradcheck._columns import (
+    BARS,
+    Evidence,
+    Status,
+    jacobian_columns,
+)
 from autodiff_guide.gradcheck._map import Map
 
 # Kinds, the most specific first, and what is said after "your gradient".
@@ -18,6 +23,8 @@ Findings = Iterator[tuple[tuple[str, ...], str]]
 
 # Numbers that all of yours may hold, to look for elements that stand in wrong places.
 EVERY = 2**22
+# Slopes that differ by less than this share are equal, whatever rtol is.
+EQUAL = 1e-7
 # Elements that stand in wrong places are wrong in at least this share of the columns,
 # or a symmetric gradient with one wrong element would equal its own flip.
 MOVED = 0.3
@@ -28,6 +35,10 @@ class Jacobian:
 
     Attributes
     ----------
+    user, compared : Map
+        The map of the user, and the one compared: the same, or sums of its outputs.
+    names : sequence of str
+        Of the inputs.
     judged : tuple of Tensor
         Yours, the numeric one, what may lie between, and which are wrong.
     given, position : Tensor
@@ -165,13 +176,14 @@ def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
     """Return the numeric slopes, what may lie between equal ones, and which are wrong.
 
     Slopes that the differences do not know, or that have two values, are 0 and have an
-    infinite slack. What was not looked at once enough was wrong is judged here.
+    infinite slack. Elements left unresolved because others had already failed are
+    judged here.
     """
     yours, status = evidence.yours, evidence.status
     known = torch.isfinite(evidence.bar) & (status != Status.KINK)
     numeric = evidence.numeric.where(known, 0.0)
     size = torch.maximum(numeric.abs(), yours.abs().nan_to_num(0, 0, 0))
-    slack = 5 * evidence.bar + evidence.rounding + 1e-7 * size
+    slack = BARS * evidence.bar + evidence.rounding + EQUAL * size
     slack = slack.where(known, math.inf)
     unseen = (status == Status.UNRESOLVED) & ((yours - numeric).abs() > slack)
     return numeric, slack, unseen | (status >= Status.DISAGREE)

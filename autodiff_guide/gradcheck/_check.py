@@ -1,4 +1,4 @@
-"""The check itself: base, screen, columns, diagnosis, and the verdict."""
+"""The order of a check: change here which step follows which, and what it passes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ STRICT = ("vacuous", "kink")
 
 Remarks = list[tuple[str, str]]
 # Verdict, kinds, sentence, and remarks: what a report says in words.
-Finding = tuple[str, tuple[str, ...], str, Remarks]
+Outcome = tuple[str, tuple[str, ...], str, Remarks]
 
 
 class Check:
@@ -76,7 +76,8 @@ class Check:
         except ConclusionError as end:
             return self._report(end.verdict, end.kinds, end.sentence)
 
-    def _judge(self) -> Finding:
+    def _judge(self) -> Outcome:
+        """Run the steps in order: base, screen, outputs alone, columns, verdict."""
         problem, settings = self.problem, self.settings
         base = examine(problem)
         if problem.n == 0 or problem.output_size == 0:
@@ -91,11 +92,11 @@ class Check:
             found = self._by_column(seen, base)
             if found is not None:
                 return found
-        return self._acquitted(seen, base)
+        return self._nothing_wrong(seen, base)
 
     # ------------------------------------------------- when the screen is not enough
 
-    def _by_column(self, seen: Screen, base: Base) -> Finding | None:
+    def _by_column(self, seen: Screen, base: Base) -> Outcome | None:
         """Return what is wrong with columns of the Jacobian, or nothing."""
         problem, accepted = self.problem, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
@@ -162,7 +163,7 @@ class Check:
 
     # ------------------------------------------------------------------- passing
 
-    def _acquitted(self, seen: Screen, base: Base) -> Finding:
+    def _nothing_wrong(self, seen: Screen, base: Base) -> Outcome:
         """Return what is said where nothing is wrong."""
         problem, evidence, accepted = self.problem, self.evidence, self.settings
         remarks: Remarks = []
@@ -206,7 +207,7 @@ class Check:
         kinds = dict.fromkeys([kind, *(kind for kind, _ in remarks)])
         return "inconclusive", tuple(kinds), sentence, remarks
 
-    def _passed(self, remarks: Remarks) -> Finding:
+    def _passed(self, remarks: Remarks) -> Outcome:
         """Return that nothing is wrong, or what `strict` does not allow."""
         if self.settings.strict:
             remarks.sort(key=lambda remark: remark[0] not in STRICT)
@@ -238,6 +239,7 @@ class Check:
         comparison, worst = numbers_of(
             problem, self.compared, seen, evidence, self.names
         )
+        maps = {problem, self.compared}
         return GradientReport(
             verdict=verdict,
             kinds=kinds,
@@ -247,8 +249,8 @@ class Check:
             seed=self.settings.seed,
             probes=self.settings.probes,
             steps=tuple(steps),
-            evaluations=problem.evaluations,
-            pullbacks=problem.pullbacks,
+            evaluations=sum(each.evaluations for each in maps),
+            pullbacks=sum(each.pullbacks for each in maps),
             inputs=input_rows(problem, self.names, kinds, seen, evidence),
             worst=worst,
             comparison=comparison,

@@ -62,7 +62,8 @@ class Evidence:
     status : Tensor
         A `Status` for each element, shape (C, m), int8.
     kink : tuple or None
-        The flat input element of the clearest kink, and a sentence on its slopes.
+        The flat input element of one kink, a wrong one if there is any, and a sentence
+        on its slopes.
     """
 
     columns: Tensor
@@ -81,7 +82,7 @@ class Evidence:
         """Return these columns and those of `other`."""
         tensors = [k for k, x in vars(self).items() if isinstance(x, Tensor)]
         both = {k: torch.cat([getattr(self, k), getattr(other, k)]) for k in tensors}
-        return Evidence(**both, kink=self.kink)
+        return Evidence(**both, kink=(other if other.failed else self).kink)
 
     @property
     def failed(self) -> bool:
@@ -172,7 +173,7 @@ def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Ev
     """
     yours = jacobian_columns(problem, columns)
     # Rounding inside f is at least that of the terms which the inputs contribute.
-    terms = _known(yours) * problem.x[columns].abs()[:, None]
+    terms = _sizes(yours) * problem.x[columns].abs()[:, None]
     terms = terms.sum(0) * (problem.n / len(columns))
     base = replace(base, noise=torch.maximum(base.noise, problem.eps * terms))
     evidence, doubt = _first_look(problem, base, columns, yours, accepted)
@@ -223,7 +224,7 @@ def _first_look(
     rounding = values.rounding(problem, base).amax(0)
     bar = (coarse - fine).abs() * (2 / 3) + 4 * rounding / values.ahead[1]
     numeric = (4 * fine - coarse) / 3
-    shown = torch.maximum(_known(yours), numeric.abs().where(finite, 0.0))
+    shown = torch.maximum(_sizes(yours), numeric.abs().where(finite, 0.0))
     nearby = torch.maximum(shown.amax(0), shown.amax(1, keepdim=True))
     unseen = problem.eps ** (-1 / 3) * rounding / base.scale[columns][:, None]
     slack = ROUNDINGS * problem.eps * nearby + 0.1 * unseen
@@ -261,7 +262,7 @@ def _judge(
     left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
 
     yours, rounding = evidence.yours[block], evidence.rounding[block]
-    peak = _known(evidence.yours).amax(0)
+    peak = _sizes(evidence.yours).amax(0)
     # Where f does not move at all, yours may be what two large terms leave.
     width = values.ahead.amax(0)
     flat = (values.plus == values.minus).all(0) & (width > 0) & (steps[0] >= WIDE)
@@ -269,12 +270,12 @@ def _judge(
     left_over = (left_over + math.sqrt(problem.eps) * peak).where(flat, 0.0)
 
     def slack(value: Tensor, bar: Tensor) -> Tensor:
-        share = accepted.rtol * torch.maximum(_known(yours), _known(value))
+        share = accepted.rtol * torch.maximum(_sizes(yours), _sizes(value))
         return BARS * bar + accepted.atol + share + rounding + left_over
 
     resolved = torch.isfinite(bar)
     close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
-    size = torch.maximum(_known(yours), _known(numeric))
+    size = torch.maximum(_sizes(yours), _sizes(numeric))
     unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
     sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
 
@@ -309,7 +310,8 @@ def _judge(
     evidence.numeric[block] = torch.where(better, numeric, evidence.numeric[block])
     evidence.bar[block] = torch.where(better, bar, evidence.bar[block])
     kinks = kink & ~edge & better & torch.isfinite(left + right)
-    if evidence.kink is None and bool(kinks.any()):
+    outside = bool((kinks & (status == Status.BAD_KINK)).any())
+    if bool(kinks.any()) and (outside or evidence.kink is None):
         at = divmod(int((status * kinks).flatten().argmax()), status.shape[1])
         sentence = SIDES.format(*(float(x[at]) for x in (left, right, yours)))
         evidence.kink = int(evidence.columns[block[at[0]]]), sentence
@@ -334,7 +336,8 @@ def _clearer(
     return (known | contradicts | ~(bar >= last_bar)) & ~against
 
 
-def _known(x: Tensor) -> Tensor:
+def _sizes(x: Tensor) -> Tensor:
+    """Return the size of each element, 0 where it is not finite."""
     return x.abs().nan_to_num(0, 0, 0)
 
 
@@ -348,7 +351,7 @@ def bisect(
     """
     m = problem.output_size
     rows = min(m, BISECTION_COTANGENTS)
-    V = random_lengths(rows, m, generator).to(base.value) / (_known(base.value) + 1)
+    V = random_lengths(rows, m, generator).to(base.value) / (_sizes(base.value) + 1)
     V = base.masked(V)
     A = problem.pullback(V)
     steps = ladder(problem.eps)[2:9]

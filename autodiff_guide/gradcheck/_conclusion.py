@@ -1,4 +1,4 @@
-"""How a check ends early."""
+"""The exception by which any step ends a check early, with a verdict."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def mismatch(block: Block) -> Findings:
     )
 
 
-# The first three leave what is finite, and zero on neither side, to the others.
+# After nonfinite and zero_or_flat all is finite, and neither Jacobian is all zero.
 PATTERNS: tuple[Callable[[Block], Findings], ...] = (
     swapped,
     nonfinite,

@@ -1,4 +1,4 @@
-"""Differences on both sides of a point, and the limit they have at falling steps."""
+"""The steps of differences, and their limit: change here how far one moves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from autodiff_guide.gradcheck._map import Map
 LEVELS = 12
 # Of more elements than this the typical size is that of every third, fifth, ... one.
 MANY = 2**17
-# Noise of a difference, in roundings of the larger value.
-ROUNDINGS = 2
 
 
 def scales(problem: Map) -> Tensor:

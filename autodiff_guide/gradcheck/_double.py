@@ -1,4 +1,4 @@
-"""A function of lower precision, computed in double."""
+"""How a function is computed in double: add a cast or a precision here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check can find: a keyword and a definition each, and the fixed sentences."""
+"""What a check can find: to add a kind, give it a keyword and a definition here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function of tensors, seen as a map from one flat real vector to another."""
+"""How a function is evaluated: as a map from one flat real vector to another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BATCH_ROUNDINGS = 1e3
 ANOTHER_FUNCTION = 0.1
 # A relative move to a point that single precision does not hold.
 NUDGE = 1e-9
-# Fewer vector-Jacobian products than this are computed one by one.
+# Up to this many vector-Jacobian products are computed one by one.
 FEW = 4
 
 
@@ -142,11 +142,12 @@ class Map:
         return all(same(a, b) for a, b in zip(copies, self.points, strict=True))
 
     def _same_in_own_precision(self, inputs: Sequence[Any]) -> bool:
-        """Return whether `fn` has the value in its own precision that it has in double.
+        """Return whether `fn` has about the same value in its own precision.
 
-        If it has another one, it is another function there. That of 16 bits may be off
-        by as much as it is. If it has that value to the last bit, at a point that lower
-        precision does not hold, nothing has to be widened.
+        If not, it is another function there, and is checked as it is. Functions of 16
+        bits are not compared: they may be far off. If the inputs are double and the
+        values are equal to the last bit, at a point that single precision does not
+        hold, no part is narrow: `widened` and `narrow` are reset.
         """
         if not self.narrow <= {torch.float32, torch.complex64}:
             return True

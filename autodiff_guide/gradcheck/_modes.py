@@ -1,4 +1,4 @@
-"""Derivatives other than the first of backward mode: by hand, forward, second."""
+"""Gradients by hand, forward mode, second derivatives: how each comes to a check."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def check_module(
     ------
     TypeError
         If `module` is not a ``torch.nn.Module``, `loss` is not callable, `data` is no
-        tuple where there is a loss, or an option has another name.
+        tuple where there is a loss, or an option is unknown.
     ValueError
         If `wrt` is unknown, or there is nothing to differentiate by, or one
         of `options` is out of range.

@@ -1,4 +1,4 @@
-"""What a check returns: a verdict, a sentence, and the numbers behind them."""
+"""What a check returns: add a field of the report, or a line it prints, here."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from torch import Tensor
 
 from autodiff_guide._printed import Table
 from autodiff_guide.gradcheck._block import judged
-from autodiff_guide.gradcheck._columns import Evidence, Status
+from autodiff_guide.gradcheck._columns import BARS, Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import Screen
 from autodiff_guide.gradcheck._settings import Settings
 
 # Columns of text.
 WIDTH = 88
-# A difference of this many error bars is enough to be wrong.
-ENOUGH = 5
 # What is said of an input that is not wrong, by its worst element.
 FOUND = ("agree", "kink", "low-precision")
 
@@ -237,12 +235,14 @@ def numbers_of(
     if seen is None:
         return None, None
     if evidence is None:
+        if not seen.numeric.numel():
+            return None, None
         probes = (seen.yours, seen.numeric, seen.bar)
         yours, numeric, bar = (x.flatten().cpu() for x in probes)
         return Comparison("probe", yours, numeric, bar, where={}), None
     _, slack, wrong = judged(evidence)
     apart = (evidence.yours - evidence.numeric).abs()
-    bars = (ENOUGH * apart / (slack + 1e-300)).nan_to_num(math.inf)
+    bars = (BARS * apart / (slack + 1e-300)).nan_to_num(math.inf)
     single = wrong | torch.isfinite(slack)
     off, at = bars.where(wrong, bars.clamp(max=1)).where(single, -1.0).max(1)
     reach = evidence.bar.where(single, apart.maximum(evidence.bar))

@@ -54,7 +54,8 @@ class Screen:
     Attributes
     ----------
     yours, numeric, bar : Tensor
-        (Jᵀv)·u by autograd, v·(Ju) by differences, and the error bar; shape (L, K).
+        (Jᵀv)·u by autograd, v·(Ju) by differences, and what may lie between them;
+        shape (L, K), for L cotangents and K directions.
     cotangents, pulled : Tensor
         V of shape (L, m), and V J of shape (L, n).
     detached : int
@@ -63,8 +64,6 @@ class Screen:
         The slopes on both sides differ; every derivative is zero.
     suspicious, disagree : bool
         Some probe disagrees or could not be judged; disagrees beyond its bar.
-    resolution : float
-        Error bar relative to the slope, of the output resolved worst.
     silent : tuple of int
         Inputs (positions in `wrt`) whose gradient is zero.
     """
@@ -79,7 +78,6 @@ class Screen:
     vacuous: bool = False
     suspicious: bool = True
     disagree: bool = True
-    resolution: float = 0.0
     silent: tuple[int, ...] = ()
 
 
@@ -88,8 +86,8 @@ def screen(
 ) -> Screen:
     """Compare random directions with random cotangents.
 
-    The first takes a third point, which tells how the slope depends on the step. The
-    last is levelled: elements with a small slope move further.
+    The first direction takes a third point, which tells how the slope depends on the
+    step. The last direction is levelled: elements with a small slope move further.
     """
     rtol, atol = settings.rtol, settings.atol
     probes = settings.probes if problem.n > 1 else 1
@@ -101,7 +99,7 @@ def screen(
         if math.isfinite(slopes.where(base.usable, 0.0).sum()):
             break
     further = moved(problem, 2 * moves)
-    D = moves / h
+    D = moves / h  # the direction as it was really moved
     bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
     unsteady = (next_bend - bend).abs()
     # A central difference is off by the third derivative times its step squared / 6.
@@ -116,7 +114,8 @@ def screen(
         V, error = V.where(finite, 0.0), error.where(finite, 0.0)
     A = problem.pullback(V)
     repeat_pullback(problem, base, V, A)
-    result = Screen(A, A, A, V, A)
+    nothing = A.new_empty(len(V), 0)  # no probe is judged yet
+    result = Screen(nothing, nothing, nothing, V, A)
     # At a kink the bend is there, and not one step further on.
     bent = bend.abs() - 100 * h * rounding - 1e-3 * h * slopes.abs()
     result.kinked = bool((0.4 * bent > next_bend.abs()).any())
@@ -148,7 +147,6 @@ def screen(
         enough += atol * _least(D).amin()
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
-    result.resolution = float((error / steepest).nan_to_num(0, 0, 0).amax())
     zero = [not bool(a.any()) and bool(V.any()) for a in problem.pieces(A)]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
@@ -224,8 +222,8 @@ def _climb(problem: Map, base: Base, result: Screen, U: Tensor, floor: Tensor) -
     result.numeric = result.yours + rest
     result.disagree = bool((rest.abs() > result.bar).any())
     relative = bar / (A.square() @ D.square().T).sqrt()
-    result.resolution = float(relative.nan_to_num(0).amax())
-    result.suspicious = result.disagree or result.resolution > RESOLVED
+    resolution = float(relative.nan_to_num(0).amax())
+    result.suspicious = result.disagree or resolution > RESOLVED
 
 
 def on_ladder(

@@ -33,7 +33,7 @@ class Settings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
-        """Return what a user chose, if all of it are options."""
+        """Return the options that a user chose; raise TypeError for an unknown one."""
         known = [field.name for field in fields(cls)]
         for name in set(options).difference(known):
             raise TypeError(

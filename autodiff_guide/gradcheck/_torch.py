@@ -138,9 +138,10 @@ def gradcheck(
     del asked["func"], asked["inputs"]
     given = _as_tuple(inputs)
     wrt = _positions(given)
+    # What is not known here is left to torch.
     known = check_forward_ad or check_backward_ad
-    known &= check_backward_ad >= check_batched_grad
-    known &= check_forward_ad >= check_batched_forward_grad
+    known &= check_backward_ad or not check_batched_grad
+    known &= check_forward_ad or not check_batched_forward_grad
     if not (known and wrt):
         return bool(torchs_gradcheck(func, inputs, **asked))
     settings = Settings(rtol=rtol, atol=atol)
@@ -256,10 +257,8 @@ def gradgradcheck(
     del asked["func"], asked["inputs"], asked["grad_outputs"]
     given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
     wrt = _positions(given)
-    one_mode = check_rev_over_rev or check_fwd_over_rev
-    known = one_mode and check_rev_over_rev >= max(
-        check_undefined_grad, check_batched_grad
-    )
+    needs_reverse = check_undefined_grad or check_batched_grad
+    known = check_rev_over_rev or (check_fwd_over_rev and not needs_reverse)
     if known and wrt:
         if grad_outputs is None:
             with undisturbed(given), torch.enable_grad():

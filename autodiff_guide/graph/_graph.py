@@ -1,4 +1,4 @@
-"""What a graph offers: its nodes by name, its table, its drawing."""
+"""What a graph offers: change its lookup by name or its table here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tensors and the modules of a function are called."""
+"""Where names in a graph come from: inputs, surroundings, local variables."""
 
 from __future__ import annotations
 

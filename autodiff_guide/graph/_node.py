@@ -1,4 +1,4 @@
-"""What is known of one number, or one tensor, of a computation."""
+"""What is known of one step: add a field of a node here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a computation is seen while it runs: each function of torch, step by step."""
+"""How a running computation is recorded: change here which calls become steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trace does: run a function once, and read its gradients off the record."""
+"""What `trace` does; change here how gradients and saved values get on the graph."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def trace(fn: Callable[..., Tensor], *inputs: Any) -> Graph:
 
 
 def _requiring_grad(recorder: Recorder, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the inputs; where nothing requires a gradient, copies of them that do."""
+    """Return the inputs; where nothing requires a gradient, detached, requiring one."""
     known = [*tensors_in(inputs), *(leaf.tensor for leaf in recorder.leaves.values())]
     if any(tensor.requires_grad for tensor in known):
         return inputs

@@ -1,4 +1,4 @@
-"""What torch's functions are called in a graph: a learner's words for them."""
+"""A learner's words for torch's functions: add a word here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORDS = {
     "conv2d": "convolution",
     "max_pool2d": "max pooling",
 }
-REVERSED = {"sub": "−", "div": "÷", "pow": "power of"}
+REVERSED = {"sub": "−", "div": "÷", "pow": "to the power"}
 WITH_NUMBERS = {"+", "−", "×", "÷", "power", "sum", "mean", "softmax", "clamp"}
 # Python's name of an operator: in place, or with its operands reversed.
 OPERATOR = re.compile("([ir]?)(?:true)?(add|sub|mul|div|pow|matmul)")
