@@ -60,7 +60,7 @@ def plane(**settings):
 # under ``__main__``. They are told to add with as many threads as we do:
 # another number of threads adds in another order.
 #
-# Any executor that has the protocol of :mod:`concurrent.futures` will do.
+# Any executor that has the protocol of ``concurrent.futures`` will do.
 # With Dask it is ``client.get_executor()``, and the rows go to a cluster.
 
 if __name__ == "__main__":
