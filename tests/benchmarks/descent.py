@@ -215,6 +215,7 @@ def compiled() -> list[Row]:
             for earlier, later, rows in zip(
                 stamps[warm:], stamps[warm + 1 :], taken[warm + 1 :], strict=False
             )
+            if rows
         ]
         return 1e6 * median(each), begun[1] - begun[0]
 
