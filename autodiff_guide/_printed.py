@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -46,11 +47,12 @@ class Table:
         )
 
 
-class Printed:
+class Printed(ABC):
     """A result that shows itself as the table it defines, and notes below it."""
 
+    @abstractmethod
     def _table(self) -> Table:
-        raise NotImplementedError
+        """Return the table."""
 
     def _notes(self) -> Sequence[str]:
         return ()
