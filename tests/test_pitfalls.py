@@ -204,9 +204,12 @@ def non_scalar():
 
 def explained(function):
     """Return what explain says of the error of `function`."""
-    with pytest.raises(Exception) as caught, explain():  # noqa: PT011
-        function()
-    return explain(caught.value)
+    try:
+        with explain():
+            function()
+    except Exception as error:
+        return explain(error)
+    pytest.fail("nothing was raised")
 
 
 def test_context_adds_a_note_and_lets_the_error_pass():
