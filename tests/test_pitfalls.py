@@ -686,7 +686,7 @@ def test_a_freed_graph_is_explained():
     ("arguments", "error", "message"),
     [
         ((1.0, [leaf(1.0)]), TypeError, "loss: expected a torch.Tensor, got float"),
-        ((leaf(1.0, 2.0), [leaf(1.0)]), ValueError, r"loss: expected one .*\(2,\)"),
+        ((leaf(1.0, 2.0), [leaf(1.0)]), ValueError, r"loss: expected a scalar.*\(2,\)"),
         ((leaf(1.0), []), ValueError, "parameters: expected at least one"),
         ((leaf(1.0), [1.0]), TypeError, "parameter 0: expected a torch.Tensor"),
         ((leaf(1.0), [("w", None)]), TypeError, "w: expected a torch.Tensor"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autodiff_guide._printed import Printed, Table
-from autodiff_guide._validate import require_tensor
+from autodiff_guide._validate import require_scalar, require_tensor
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Pitfall, read
 from autodiff_guide.pitfalls._explain import explain
 from autodiff_guide.pitfalls._replay import Replay
@@ -114,16 +114,7 @@ def diagnose(
     its gradient is NaN at 2 of 2 places; the first operation that sent back NaN or
     infinity is sqrt (SqrtBackward0)
     """
-    if not isinstance(loss, Tensor):
-        raise TypeError(
-            f"loss: expected a torch.Tensor, got {type(loss).__name__}; "
-            "pass the loss itself, not loss.item()"
-        )
-    if loss.numel() != 1:
-        raise ValueError(
-            f"loss: expected one number, got shape {tuple(loss.shape)}; "
-            "take its mean() or sum()"
-        )
+    require_scalar("loss", loss)
     named = _named(parameters)
     return Diagnosis(tuple(_findings(loss, named)), len(named))
 
