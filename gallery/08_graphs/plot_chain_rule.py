@@ -84,7 +84,7 @@ fig.set_label(
 )
 
 # %%
-# How the engine walks this graph: :doc:`/guide/inside_autograd`.
+# How the engine walks this graph: :doc:`/guide/backpropagation`.
 
 assert [float(graph[name].value) for name in "xy"] == [7, 23]
 assert float(graph.output.value) == 83

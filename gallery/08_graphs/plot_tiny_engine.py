@@ -205,7 +205,7 @@ fig.set_label(
 # %%
 # What torch adds: tensors instead of numbers, memory that is freed on the
 # way back, and many kinds of device. The idea is the one above:
-# :doc:`/guide/inside_autograd`.
+# :doc:`/guide/backpropagation`.
 
 assert (output.value, a.gradient, b.gradient) == (8, 4, 2)
 assert torch.equal(ours, theirs)
