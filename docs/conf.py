@@ -39,6 +39,7 @@ extensions = [
     "katex_math",
     "page_foot",
     "pitfall_pages",
+    "search_words",
 ]
 exclude_patterns = [
     "_*",

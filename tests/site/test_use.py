@@ -22,7 +22,8 @@ def test_search_finds_a_word_and_leads_to_its_page(tab, address, complaints):
     field = tab.locator("input[type=search]:visible").first
     field.fill("tangent")
     field.press("Enter")
-    tab.locator("#search-results li a").first.click()
+    tab.wait_for_url("**/search.html?q=tangent")
+    tab.locator("main .found li a").first.click()
     tab.wait_for_url(lambda url: "search.html" not in url)
     assert "tangent" in tab.locator("#main-content").inner_text().lower()
     assert complaints == []
