@@ -30,7 +30,7 @@ def html(fig, prefix):
     file = io.StringIO()
     untold = dict.fromkeys(["Creator", "Date", "Format", "Type"])
     fig.savefig(file, format="svg", dpi=2 * PIXELS_PER_INCH, metadata=untold)
-    svg = lighter(file.getvalue())
+    svg = re.sub(r' d="[^"]+"', hundredths, lighter(file.getvalue()))
     svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     for color, on_the_page in ON_THE_PAGE.items():
         svg = svg.replace(color, on_the_page)
@@ -52,6 +52,11 @@ def animation_html(animation):
 def lighter(html):
     """Return `html` with its images as WebP, a fraction of their weight as PNG."""
     return re.sub(r"data:image/png;base64,([^\"]+)", webp, html)
+
+
+def hundredths(match):
+    """Return the path of a drawing without what is finer than a hundredth."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", match[0])
 
 
 def webp(match):
