@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,13 @@ def test_every_section_has_a_title_and_every_script_a_section():
     for script in SCRIPTS:
         assert (script.parent / "GALLERY_HEADER.rst").exists()
         assert script.parent != GALLERY
+
+
+def test_every_script_has_its_place_in_the_order_of_teaching():
+    order = tomllib.loads((GALLERY / "order.toml").read_text("utf-8"))
+    there = {
+        section.name: sorted(script.stem for script in section.glob("plot_*.py"))
+        for section in sorted(GALLERY.iterdir())
+        if section.is_dir() and list(section.glob("plot_*.py"))
+    }
+    assert {section: sorted(names) for section, names in order.items()} == there
