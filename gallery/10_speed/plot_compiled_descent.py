@@ -2,10 +2,10 @@
 A compiled descent: thirty-two steps in one call
 ================================================
 
-A step of a small descent is a dozen operations on a handful of numbers, and
-nearly all of its time is Python's. ``minimize(compile=True)`` hands 32 steps
-at a time to ``torch.compile``. Compiling takes seconds, so it pays for long
-descents only. From how many steps on?
+A step of a small descent is a dozen operations on a handful of numbers,
+and nearly all of its time is Python's. ``minimize(compile=True)`` hands 32
+steps at a time to ``torch.compile``. Compiling takes seconds, so it pays
+for long descents only. From how many steps on?
 """
 
 # curriculum: C8.1
@@ -26,7 +26,11 @@ from autodiff_guide.timing import Timing, readable
 
 start = torch.tensor([-1.2, 1.0])
 run = ag.minimize(
-    CATALOGUE["rosenbrock"], start, Adam(0.001), steps=1000, gradient_below=None
+    CATALOGUE["rosenbrock"],
+    start,
+    Adam(0.001),
+    steps=1000,
+    gradient_below=None,
 )
 print(run)
 
@@ -44,10 +48,9 @@ if timing:
     ax.set_xlabel("steps")
     plain, compiled = timing.median
     fig.set_label(
-        f"Stored times of a descent over its number of steps. The plain one "
-        f"grows from {readable(plain[0].item())} to {readable(plain[-1].item())}, "
-        f"the compiled one from {readable(compiled[0].item())} to "
-        f"{readable(compiled[-1].item())}."
+        f"Stored times of a descent over its number of steps. The plain "
+        f"one grows from {plain[0]:.2g} to {plain[-1]:.2g} seconds, the "
+        f"compiled one from {compiled[0]:.2g} to {compiled[-1]:.2g}."
     )
 else:
     print("No stored measurement beside this script.")
@@ -59,9 +62,13 @@ else:
 
 if timing:
     steps = torch.tensor(timing.sizes, dtype=torch.float64)
-    each = (timing.median[:, -1] - timing.median[:, 0]) / (steps[-1] - steps[0])
+    each = (timing.median[:, -1] - timing.median[:, 0]) / (
+        steps[-1] - steps[0]
+    )
     fixed = timing.median[:, 0] - each * steps[0]
-    for name, price, per_step in zip(timing.names, fixed, each, strict=True):
+    for name, price, per_step in zip(
+        timing.names, fixed, each, strict=True
+    ):
         print(
             f"{name:9} {readable(max(price.item(), 0.0)):>8} and "
             f"{readable(per_step.item())} a step"
@@ -72,7 +79,8 @@ if timing:
 
 # %%
 # **Where it goes wrong.** A rule that looks for its next point decides by
-# values, and a decision cannot be compiled. It is refused, with the way out.
+# values, and a decision cannot be compiled. It is refused, with the way
+# out.
 
 from autodiff_guide.descent import BFGS
 
