@@ -536,6 +536,7 @@ def test_cut_frozen_and_computed_parameters():
         ("cut", Symptom.NOT_REACHED),
         ("frozen", Symptom.FROZEN),
         ("computed", Symptom.NOT_A_LEAF),
+        ("others", Symptom.NOT_GIVEN),  # what the computed one was computed from
     }
 
 
@@ -680,6 +681,148 @@ def test_a_freed_graph_is_explained():
     with pytest.raises(RuntimeError, match="second time") as caught:
         diagnose(loss, [w])
     assert "second-backward" in caught.value.__notes__[0]
+    assert "call it before backward()" in caught.value.__notes__[-1]
+
+
+def classifier():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3))
+    return module, torch.randn(8, 3), torch.randint(3, (8,))
+
+
+def test_a_module_is_taken_as_its_parameters():
+    module, x, target = classifier()
+    loss = nn.functional.cross_entropy(module(x), target)
+    named = diagnose(loss, module.named_parameters())
+    assert diagnose(loss, module) == named
+    assert named.findings == ()
+    assert named.parameters == 4
+
+
+@pytest.mark.parametrize("scale", [128.0, 1024.0, 65536.0])
+def test_gradients_of_a_scaler_are_not_counted_as_backwards(scale):
+    module, x, target = classifier()
+    loss = nn.functional.cross_entropy(module(x), target)
+    (scale * loss).backward(retain_graph=True)
+    diagnosis = diagnose(loss, module)
+    assert {symptom for _, symptom in symptoms(diagnosis)} == {Symptom.SCALED}
+    assert "unscale_" in str(diagnosis)
+    assert diagnose(scale * loss, module).findings == ()
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        lambda parameters: nn.utils.clip_grad_norm_(parameters, 0.05),
+        lambda parameters: nn.utils.clip_grad_value_(parameters, 0.02),
+    ],
+)
+def test_clipped_gradients_are_in_order(clip):
+    module, x, target = classifier()
+    loss = nn.functional.cross_entropy(module(x), target)
+    loss.backward(retain_graph=True)
+    before = module[0].weight.grad.clone()
+    clip(list(module.parameters()))
+    assert not module[0].weight.grad.equal(before)
+    assert diagnose(loss, module).findings == ()
+
+
+def test_one_parameter_off_among_others_is_no_clipping():
+    module, x, target = classifier()
+    loss = nn.functional.cross_entropy(module(x), target)
+    loss.backward(retain_graph=True)
+    module[2].weight.grad *= 0.7
+    assert symptoms(diagnose(loss, module)) == {("2.weight", Symptom.OTHER_GRADIENT)}
+
+
+def test_hooks_on_parameters_are_in_order():
+    module, x, target = classifier()
+    module[0].weight.register_hook(lambda gradient: 3 * gradient)
+    loss = nn.functional.cross_entropy(module(x), target)
+    loss.backward(retain_graph=True)
+    assert diagnose(loss, module).findings == ()
+
+
+def test_layers_in_a_plain_list_are_named_and_missed():
+    class Stack(nn.Module):
+        def __init__(self, holder):
+            super().__init__()
+            self.head = nn.Linear(3, 1)
+            self.layers = holder([nn.Linear(3, 3)])
+
+        def forward(self, x):
+            return self.head(self.layers[0](x))
+
+    for holder in (list, tuple):
+        module = Stack(holder)
+        diagnosis = diagnose(module(torch.ones(2, 3)).sum(), module)
+        assert symptoms(diagnosis) == {
+            ("layers", Symptom.NOT_REGISTERED),
+            ("others", Symptom.NOT_GIVEN),
+        }
+        assert holder.__name__ in str(diagnosis)
+    module = Stack(nn.ModuleList)
+    assert diagnose(module(torch.ones(2, 3)).sum(), module).findings == ()
+
+
+def test_parameters_that_the_optimizer_does_not_hold_are_named():
+    module, x, target = classifier()
+    loss = nn.functional.cross_entropy(module(x), target)
+    last = torch.optim.SGD(module[2].parameters(), lr=0.1)
+    diagnosis = diagnose(loss, module, optimizer=last)
+    assert symptoms(diagnosis) == {
+        ("0.weight", Symptom.NOT_OPTIMIZED),
+        ("0.bias", Symptom.NOT_OPTIMIZED),
+    }
+    every = torch.optim.SGD(module.parameters(), lr=0.1)
+    assert diagnose(loss, module, optimizer=every).findings == ()
+    with pytest.raises(TypeError, match=r"optimizer: expected a.* got Sequential"):
+        diagnose(loss, module, optimizer=module)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda z, t: nn.functional.cross_entropy(z.softmax(1), t), True),
+        (lambda z, t: nn.functional.cross_entropy(z.log_softmax(1), t), True),
+        (lambda z, t: nn.functional.cross_entropy(z, t), False),
+        (lambda z, t: nn.functional.nll_loss(z.log_softmax(1), t), False),
+        (
+            lambda z, t: nn.functional.binary_cross_entropy_with_logits(
+                z[:, 0].sigmoid(), t.float() / 2
+            ),
+            True,
+        ),
+        (
+            lambda z, t: (z.softmax(1) @ z.softmax(1).mT).softmax(1).square().sum(),
+            False,
+        ),
+    ],
+)
+def test_a_softmax_before_another_is_told(loss, expected):
+    module, x, target = classifier()
+    found = symptoms(diagnose(loss(module(x), target), module))
+    assert (("loss", Symptom.SOFTMAX_TWICE) in found) is expected
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda z, t: (z - t).square().mean(), True),
+        (lambda z, t: (t - z).square().mean(), True),
+        (lambda z, t: nn.functional.mse_loss(z, t), True),
+        (lambda z, t: (z[:, 0] - t).square().mean(), False),
+        (lambda z, t: (z - t[:, None]).square().mean(), False),
+        (lambda z, t: (z @ z.mT - z @ z.mT).mean() + z.sum(), False),
+    ],
+)
+def test_a_column_against_a_row_is_told(loss, expected):
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 1)
+    value = loss(layer(torch.randn(8, 3)), torch.randn(8))
+    found = symptoms(diagnose(value, layer))
+    assert (("loss", Symptom.BROADCAST) in found) is expected
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 from torch import Tensor
+from torch.nn import Module, Parameter
+from torch.optim import Optimizer
 
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide._validate import require_scalar, require_tensor
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Pitfall, read
 from autodiff_guide.pitfalls._explain import explain
 from autodiff_guide.pitfalls._replay import Replay
+from autodiff_guide.pitfalls._suspicious import (
+    column_against_row,
+    leaves,
+    softmax_twice,
+)
 
-_ROUNDING = 1e-3
+_ROUNDING = 1e-3  # of a gradient in 16 bits
+_SCALE = 128  # nobody forgets to zero so often; gradient scalers begin at 2**16
 _SYMPTOMS = read("symptoms.toml")
 
 
@@ -31,9 +40,15 @@ class Symptom(Enum):
     INFINITE = "infinite"
     ZERO = "zero"
     ACCUMULATED = "accumulated"
+    SCALED = "scaled"
     OTHER_GRADIENT = "other gradient"
     MIXED_DTYPES = "mixed dtypes"
     MIXED_DEVICES = "mixed devices"
+    NOT_GIVEN = "not given"
+    NOT_OPTIMIZED = "not optimized"
+    NOT_REGISTERED = "not registered"
+    SOFTMAX_TWICE = "softmax twice"
+    BROADCAST = "broadcast"
 
     @property
     def sentence(self) -> str:
@@ -73,8 +88,11 @@ class Diagnosis(Printed):
         return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
 
 
+Parameters = Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]]
+
+
 def diagnose(
-    loss: Tensor, parameters: Iterable[Tensor] | Iterable[tuple[str, Tensor]]
+    loss: Tensor, parameters: Parameters, *, optimizer: Optimizer | None = None
 ) -> Diagnosis:
     """Say what is wrong with the gradients of `loss`, though nothing was raised.
 
@@ -86,25 +104,31 @@ def diagnose(
     ----------
     loss : Tensor
         One number with its history.
-    parameters : iterable of Tensor, or of (str, Tensor)
-        ``module.named_parameters()``, or a list of tensors.
+    parameters : Module, or iterable of Tensor or of (str, Tensor)
+        The module itself, its ``named_parameters()``, or a list of tensors.
+    optimizer : Optimizer, optional
+        What is to move them: those it does not hold are named.
 
     Returns
     -------
     Diagnosis
         Its findings: parameters that were not reached, gradients that are NaN,
-        infinite or 0 with the operation that made them so, old gradients in
-        ``.grad``, mixed dtypes and devices.
+        infinite or 0 with the operation that made them so, old or scaled gradients in
+        ``.grad``, mixed dtypes and devices, tensors that get a gradient and are not
+        among the parameters, layers that their module does not know, a softmax before
+        another, a column that was broadcast against a row. Gradients that were
+        clipped are in order.
 
     Raises
     ------
     TypeError
-        If `loss` or a parameter is not a tensor.
+        If `loss` or a parameter is not a tensor, or `optimizer` no optimizer.
     ValueError
         If `loss` is not one number, or there are no parameters.
     RuntimeError
         What torch raises if it cannot go back, with a note by
-        :func:`autodiff_guide.explain`.
+        :func:`autodiff_guide.explain`; after a plain ``backward()`` the graph is gone,
+        and the note says when to call.
 
     Examples
     --------
@@ -115,12 +139,46 @@ def diagnose(
     infinity is sqrt (SqrtBackward0)
     """
     require_scalar("loss", loss)
+    if not isinstance(optimizer, Optimizer | None):
+        raise TypeError(
+            "optimizer: expected a torch.optim.Optimizer, got "
+            f"{type(optimizer).__name__}; for example torch.optim.SGD(...)"
+        )
+    findings: list[Finding] = []
+    if isinstance(parameters, Module):
+        findings += _plain_lists(parameters)
+        parameters = parameters.named_parameters()
     named = _named(parameters)
-    return Diagnosis(tuple(_findings(loss, named)), len(named))
+    findings += _findings(loss, named)
+    if optimizer is not None:
+        findings += _not_optimized(optimizer, named)
+    return Diagnosis(tuple(findings), len(named))
 
 
 def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
     return Finding(where, symptom, symptom.sentence.format(**details))
+
+
+def _plain_lists(module: Module) -> Iterator[Finding]:
+    for name, part in module.named_modules():
+        for attribute, value in vars(part).items():
+            held = value.values() if isinstance(value, dict) else value
+            if attribute.startswith("_") or not isinstance(held, Iterable):
+                continue
+            if isinstance(value, list | tuple | dict) and any(
+                isinstance(entry, Module | Parameter) for entry in held
+            ):
+                where = f"{name}.{attribute}".lstrip(".")
+                yield _finding(where, Symptom.NOT_REGISTERED, kind=type(value).__name__)
+
+
+def _not_optimized(
+    optimizer: Optimizer, named: list[tuple[str, Tensor]]
+) -> Iterator[Finding]:
+    moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in named:
+        if parameter.requires_grad and id(parameter) not in moved:
+            yield _finding(name, Symptom.NOT_OPTIMIZED)
 
 
 def _named(
@@ -175,16 +233,14 @@ def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
 def _of_the_gradients(
     loss: Tensor, wanted: list[tuple[str, Tensor]]
 ) -> Iterator[Finding]:
-    with explain():
-        replay = Replay(loss, [parameter for _, parameter in wanted])
+    replay = _replay(loss, [parameter for _, parameter in wanted])
+    yield from _of_the_graph(replay, wanted)
+    held: list[tuple[str, Tensor, Tensor]] = []
     for (name, parameter), sparse in zip(wanted, replay.gradients, strict=True):
         if sparse is None:
             yield _finding(name, Symptom.NOT_REACHED)
             continue
-        gradient, held = (
-            sparse.to_dense(),
-            parameter.grad if parameter.is_leaf else None,
-        )
+        gradient = sparse.to_dense()
         size, nans = gradient.numel(), int(gradient.isnan().sum())
         if count := nans or int(gradient.isinf().sum()):
             symptom = Symptom.NAN if nans else Symptom.INFINITE
@@ -193,21 +249,70 @@ def _of_the_gradients(
         elif size and not gradient.any():
             origin = replay.origin(parameter, "zero")
             yield _finding(name, Symptom.ZERO, operation=origin)
-        if held is not None and held.to_dense().any():
-            times = _multiple(held, gradient)
-            if times == 0:
-                yield _finding(name, Symptom.OTHER_GRADIENT)
-            elif times > 1:
-                yield _finding(name, Symptom.ACCUMULATED, times=times)
+        kept = parameter.grad if parameter.is_leaf else None
+        if kept is not None and kept.to_dense().any():
+            held.append((name, _as_vector(kept), _as_vector(gradient)))
+    yield from _of_what_is_held(held)
 
 
-def _multiple(held: Tensor, gradient: Tensor) -> int:
-    """Return how many times `gradient` makes `held`; 0 if no whole number does."""
-    old, new = _as_vector(held), _as_vector(gradient)
-    times = float((old @ new) / (new @ new))
-    left = float((old - times * new).norm() / old.norm())
-    whole = left <= _ROUNDING and abs(times - round(times)) <= _ROUNDING
-    return max(round(times), 0) if whole else 0
+def _replay(loss: Tensor, parameters: list[Tensor]) -> Replay:
+    try:
+        with explain():
+            return Replay(loss, parameters)
+    except RuntimeError as error:
+        if CATALOGUE["second-backward"].matches(str(error)):
+            error.add_note(
+                "diagnose goes back through the graph: call it before backward(), or "
+                "after backward(retain_graph=True)"
+            )
+        raise
+
+
+def _of_the_graph(
+    replay: Replay, wanted: list[tuple[str, Tensor]]
+) -> Iterator[Finding]:
+    given = {id(parameter) for _, parameter in wanted}
+    others = [leaf for leaf in leaves(replay.nodes) if id(leaf) not in given]
+    if others:
+        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in others)
+        yield _finding("others", Symptom.NOT_GIVEN, count=len(others), shapes=shapes)
+    if twice := softmax_twice(replay.nodes):
+        yield _finding("loss", Symptom.SOFTMAX_TWICE, first=twice[0], second=twice[1])
+    if grown := column_against_row(replay.nodes):
+        yield _finding("loss", Symptom.BROADCAST, column=grown[0], square=grown[1])
+
+
+def _of_what_is_held(held: list[tuple[str, Tensor, Tensor]]) -> Iterator[Finding]:
+    """Compare each ``.grad`` with the gradient of this loss, both as vectors."""
+    factors = [_factor(old, new) for _, old, new in held]
+    if _clipped_together(factors):
+        return
+    for (name, old, new), factor in zip(held, factors, strict=True):
+        if factor == 1 or old.equal(new.clamp(-old.abs().max(), old.abs().max())):
+            continue
+        if not factor or factor != int(factor):
+            yield _finding(name, Symptom.OTHER_GRADIENT)
+        elif factor >= _SCALE and factor == 2 ** round(math.log2(factor)):
+            yield _finding(name, Symptom.SCALED, times=int(factor))
+        else:
+            yield _finding(name, Symptom.ACCUMULATED, times=int(factor))
+
+
+def _clipped_together(factors: list[float]) -> bool:
+    """Tell whether one factor below 1 made all of them, as ``clip_grad_norm_`` does."""
+    return bool(factors) and all(
+        0 < factor < 1 and abs(factor - factors[0]) <= _ROUNDING * factors[0]
+        for factor in factors
+    )
+
+
+def _factor(old: Tensor, new: Tensor) -> float:
+    """Return by which positive factor `new` makes `old`, or 0 if none does."""
+    factor = float((old @ new) / (new @ new))
+    if not float((old - factor * new).norm() / old.norm()) <= _ROUNDING:
+        return 0
+    whole = round(factor)
+    return max(0, whole if abs(factor - whole) <= _ROUNDING * max(1, whole) else factor)
 
 
 def _as_vector(gradient: Tensor) -> Tensor:

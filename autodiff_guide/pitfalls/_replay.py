@@ -17,17 +17,16 @@ Defect = Literal["not finite", "zero"]
 class Replay:
     """The gradients of `loss`, and which operation first sent back a defect.
 
-    The graph is kept, ``.grad`` is not touched and the hooks are removed.
+    The graph is kept, ``.grad`` is not touched and the hooks are removed. `nodes` are
+    those of the graph.
     """
 
     def __init__(self, loss: Tensor, tensors: Sequence[Tensor]) -> None:
         self._fed_by: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
         self._received: dict[Node, tuple[bool, bool]] = {}
         self._sent: dict[tuple[Node, int], tuple[bool, bool]] = {}
-        handles = [
-            node.register_hook(self._recorder(node))
-            for node in self._walk(get_gradient_edge(loss).node)
-        ]
+        self.nodes = self._walk(get_gradient_edge(loss).node)
+        handles = [node.register_hook(self._recorder(node)) for node in self.nodes]
         try:
             self.gradients = torch.autograd.grad(
                 loss, tensors, retain_graph=True, allow_unused=True
