@@ -232,12 +232,13 @@ def gradient_flow(
             )
         value = _followed_loss(output, targets, loss)
     found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
     gradients = dict(zip(parameters, found, strict=True))
     for path, layer in module.named_modules():
-        own = [name for name, _ in layer.named_parameters(path, recurse=False)]
+        own = [names[id(each)] for each in layer.parameters(recurse=False)]
         if own:
-            watch.enter(path, layer)  # now comes what forward() did not use
-            watch.rows[layer].norm = _norm([gradients.get(name) for name in own])
+            row = watch.rows.get(layer) or watch.insert(path, layer)
+            row.norm = _norm([gradients.get(name) for name in own])
     return GradientFlow(float(value.detach()), _judged(list(watch.rows.values())))
 
 
@@ -250,6 +251,7 @@ class _Row:
     alive: Tensor | None = None
     saturated: list[Tensor] = field(default_factory=list)
     norm: float | None = None
+    in_order: bool = True
 
     def see(self, before: Tensor, value: Tensor) -> None:
         ones = torch.ones_like(value)
@@ -277,6 +279,23 @@ class _Watch(TorchFunctionMode):
         row = self.rows.setdefault(layer, _Row(name, layer))
         if not isinstance(layer, nn.PReLU):  # it is its predecessor's activation
             self.current = row
+
+    def insert(self, name: str, layer: nn.Module) -> _Row:
+        """Add a layer that was not called: behind the one that may use its weights.
+
+        MultiheadAttention does so with its projection. Without such a one its place in
+        the forward pass is not known, and it is shown at the end.
+        """
+        names = [row.name for row in self.rows.values()]
+        users = [user for user in names if name.startswith(f"{user}.")]
+        row = _Row(name, layer, in_order=bool(users))
+        rows = {}
+        for other, there in self.rows.items():
+            rows[other] = there
+            if users and there.name == users[-1]:
+                rows[layer] = row
+        self.rows = {**rows, layer: row}
+        return row
 
     def __torch_function__(
         self,
@@ -355,7 +374,8 @@ def _norm(gradients: list[Tensor | None]) -> float | None:
 
 def _judged(rows: list[_Row]) -> tuple[LayerFlow, ...]:
     """Judge the layers, the last first: it is what the others are compared with."""
-    last = next(row.norm for row in reversed(rows) if row.norm is not None)
+    in_order = sorted(rows, key=lambda row: row.in_order)
+    last = next(row.norm for row in reversed(in_order) if row.norm is not None)
     blocked = False
     layers = []
     for row in reversed(rows):

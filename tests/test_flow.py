@@ -305,3 +305,68 @@ def test_plot_of_a_zero_norm():
     assert [list(line.get_xdata()) for line in triangles] == [[1], [2]]
     assert [text.get_text() for text in ax.texts] == ["blocked", "dead"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "2", "4"]
+
+
+class Reader(nn.Module):
+    """Reads and writes the same ten tokens: its last layer is its first one's table."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(10, 6)
+        self.middle = nn.Linear(6, 6)
+        self.out = nn.Linear(6, 10, bias=False)
+        self.out.weight = self.table.weight
+
+    def forward(self, tokens):
+        return self.out(self.middle(self.table(tokens))).mean(1)
+
+
+def test_tied_weights_have_one_gradient_in_both_layers():
+    torch.manual_seed(0)
+    net, tokens, target = Reader(), torch.randint(10, (8, 4)), torch.randint(10, (8,))
+    flow = gradient_flow(net, nn.functional.cross_entropy, (tokens, target))
+    nn.functional.cross_entropy(net(tokens), target).backward()
+    tied = net.table.weight.grad.norm().item()
+    assert [layer.name for layer in flow.layers] == ["table", "middle", "out"]
+    assert flow.layers[0].gradient == pytest.approx(tied, rel=1e-5)
+    assert flow.layers[2].gradient == pytest.approx(tied, rel=1e-5)
+    assert {layer.verdict for layer in flow.layers} == {Verdict.FINE}
+
+
+class Attending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.attention(x, x, x, need_weights=False)[0]).mean(1)
+
+
+def test_the_projection_of_an_attention_stands_behind_it():
+    torch.manual_seed(0)
+    net, x = Attending(), torch.randn(4, 5, 8)
+    target = torch.randint(3, (4,))
+    flow = gradient_flow(net, nn.functional.cross_entropy, (x, target))
+    names = ["attention", "attention.out_proj", "head"]
+    assert [layer.name for layer in flow.layers] == names
+    assert flow.layers[-1].relative == 1
+    assert {layer.verdict for layer in flow.layers} == {Verdict.FINE}
+
+
+def test_a_layer_that_is_not_called_is_not_taken_for_the_last():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 3), nn.Linear(3, 1)
+            self.scale = nn.Linear(1, 1, bias=False)  # its weight is used, not it
+
+        def forward(self, x):
+            return self.last(self.first(x)) + 1e-6 * self.scale.weight
+
+    torch.manual_seed(0)
+    net, x = Odd(), torch.randn(16, 3)
+    flow = gradient_flow(net, nn.functional.mse_loss, (x, torch.randn(16, 1)))
+    verdicts = {layer.name: layer.verdict for layer in flow.layers}
+    assert verdicts["first"] is verdicts["last"] is Verdict.FINE
+    assert verdicts["scale"] is Verdict.VANISHING
