@@ -51,16 +51,15 @@ def test_every_objective_of_the_plane_has_its_contours(name):
     assert ax.get_ylim() == objective.domain[1]
     (filled,) = ax.collections
     assert len(filled.levels) > 8
-    bar = ax.figure.axes[1]
     low, high = objective.domain
     grid = torch.cartesian_prod(
         torch.linspace(*low, 201).double(), torch.linspace(*high, 201).double()
     )
     values = objective(grid)
-    ticks = [float(text.get_text()) for text in bar.get_yticklabels()]
-    assert ticks[0] == pytest.approx(float(values.min()), rel=1e-2, abs=1e-5)
-    assert ticks[-1] == pytest.approx(float(values.max()), rel=1e-2)
-    assert ticks == sorted(ticks)
+    assert filled.levels[-2] < values.max() <= filled.levels[-1]
+    # No range, of one color, covers more than a third of the plane.
+    among = np.searchsorted(filled.levels, values.numpy())
+    assert np.bincount(among).max() <= len(values) / 3
 
 
 def test_contours_of_a_function_need_a_domain():
@@ -189,7 +188,7 @@ def test_animation_is_light_and_opens_with_whole_paths(path):
     (ax,) = moving._fig.axes
     np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
     np.testing.assert_allclose(ax.lines[1].get_xydata(), other.points)
-    assert [text.get_text() for text in ax.get_legend().texts] == [
+    assert [text.get_text() for text in ax.figure.legends[0].texts] == [
         path.rule,
         other.rule,
     ]

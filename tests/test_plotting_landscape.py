@@ -46,14 +46,33 @@ def test_line_away_from_its_center_does_not_show_it():
     assert len(plotting.slice_line(line).lines) == 1
 
 
-def test_contours_are_quantiles_of_the_losses(bowl):
+def test_contours_are_equally_far_apart(bowl):
     ax = plotting.contour(bowl)
+    levels = ax.collections[0].levels
+    np.testing.assert_allclose(np.diff(levels), levels[1] - levels[0])
+    assert levels[0] <= 2 < levels[1]
+    assert levels[-2] < 6 <= levels[-1]
     bar = ax.figure.axes[1]
-    labels = [float(tick.get_text()) for tick in bar.get_yticklabels()]
-    shares = np.linspace(0, 1, 15)[::2] ** 2
-    expected = np.quantile(bowl.values.numpy(), shares)
-    assert np.allclose(labels, expected, rtol=0.05)
     assert bar.get_ylabel() == "loss"
+    assert {float(tick.get_text()) for tick in bar.get_yticklabels()} <= {
+        *levels.round(9)
+    }
+
+
+def test_contours_of_decades_are_logarithmic(steep):
+    ax = plotting.contour(steep)
+    levels = ax.collections[0].levels
+    assert 0.001 <= levels[0] < 0.01
+    assert levels[-1] == pytest.approx(1000)
+    assert ((levels[1:] / levels[:-1]).round(2) <= 2.5).all()
+    assert ax.figure.axes[1].get_yscale() == "log"
+
+
+def test_contours_of_what_is_odd_have_0_in_the_middle():
+    odd = AXIS[:, None] * torch.exp(-(AXIS[:, None] ** 2 + AXIS**2))
+    filled = plotting.contour(Landscape(odd, AXIS, torch.tensor(0.0))).collections[0]
+    np.testing.assert_allclose(filled.levels, -filled.levels[::-1], atol=1e-12)
+    assert filled.get_cmap().name == "PRGn"
 
 
 def test_first_direction_is_drawn_to_the_right(bowl):
@@ -61,6 +80,7 @@ def test_first_direction_is_drawn_to_the_right(bowl):
     # The loss grows faster along direction 2, so its contours are lower than wide.
     extents = ax.collections[0].get_paths()[2].get_extents()
     assert extents.width == pytest.approx(3**0.5 * extents.height, rel=0.1)
+    assert ax.get_aspect() == 1
 
 
 def test_wide_ranges_are_logarithmic(steep):
@@ -74,15 +94,14 @@ def test_losses_that_overflow_are_left_out():
     values = AXIS[:, None] ** 2 + AXIS**2 + 1
     values[0, 0], values[-1, -1] = float("inf"), float("nan")
     slice_ = Landscape(values, AXIS, torch.tensor(1.0))
-    bar = plotting.contour(slice_).figure.axes[1]
-    assert bar.get_yticklabels()[-1].get_text() == "3"
+    levels = plotting.contour(slice_).collections[0].levels
+    assert levels[-2] < 3 <= levels[-1]
     plotting.surface(slice_).figure.canvas.draw()
 
 
 def test_flat_and_lost_surfaces():
     flat = Landscape(torch.ones(5, 5), AXIS[:5], torch.tensor(1.0))
-    bar = plotting.contour(flat).figure.axes[1]
-    assert bar.get_yticklabels()[0].get_text() == "0.5"
+    assert plotting.contour(flat).collections[0].levels.tolist() == [0.5, 1.5]
     lost = Landscape(flat.values * torch.nan, flat.axis, flat.center)
     with pytest.raises(ValueError, match="what: expected finite heights, got none"):
         plotting.surface(lost)
