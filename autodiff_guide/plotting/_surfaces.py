@@ -282,6 +282,7 @@ def draw_contour(ax: Axes, heights: Heights, ranges: int = _RANGES) -> QuadConto
     shown = np.ma.masked_invalid(z)
     drawn = ax.contourf(x, y, shown, levels=levels, cmap=colors, norm=norm)
     ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
+    ax.locator_params(nbins=6)  # a number of ticks that the aspect does not change
     return drawn
 
 
