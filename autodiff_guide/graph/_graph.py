@@ -25,6 +25,9 @@ class Graph(Printed):
         In an order in which each comes after its parents; the last is the output.
     title : str
         What was computed.
+    steps : int, optional
+        How many steps of the backward pass to draw, from the output up; the gradients
+        that later ones find are left out. By default all.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class Graph(Printed):
 
     nodes: Sequence[Node]
     title: str = "computation"
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -90,7 +94,12 @@ class Graph(Printed):
             f"gradient {gradient}{', saved for backward' if saved else ''}."
             for name, operation, parents, value, gradient, saved, _ in _rows(shown)
         )
-        return svg(shown, f"{self.title}: {len(self)} nodes", " ".join(description))
+        title, reached = f"{self.title}: {len(self)} nodes", None
+        if self.steps is not None:
+            title += f", {self.steps} steps of the backward pass"
+            back = [node for node in reversed(shown) if node.gradient is not None]
+            reached = back[: self.steps]
+        return svg(shown, title, " ".join(description), reached)
 
     def _drawn(self) -> Sequence[Node]:
         """Return the nodes; of very many the first, the last, and one for the rest."""
