@@ -473,7 +473,7 @@ def test_the_backward_pass_is_drawn_step_by_step():
         texts = [text.text for text in boxes_of(part)[0].iter(f"{SVG}text")]
         assert sum(text.startswith("grad") for text in texts) == steps
         assert boxes_of(part)[1] == whole
-        (drawn,) = ([box for box in boxes_of(part)[0] if box.get("fill-opacity")],)
+        drawn = [box for box in boxes_of(part)[0] if box.get("fill-opacity")]
         assert len(drawn) == min(steps, 1)
 
 
