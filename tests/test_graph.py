@@ -307,11 +307,7 @@ def test_a_hundred_layers_stay_readable():
     layers = [layer for _ in range(100) for layer in (nn.Linear(4, 4), nn.ReLU())]
     graph = trace(nn.Sequential(*layers), torch.randn(2, 4))
     assert len(graph) == 401
-    text = graph._repr_html_()
-    boxes = ET.fromstring(text).findall(f"{SVG}rect")
-    assert len(boxes) == 41
-    assert "401 nodes" in text
-    assert "… 361 more …" in text
+    assert graph._repr_html_().count("<tr>") == 402
     assert len(str(graph).splitlines()) == 404
 
 
@@ -372,18 +368,13 @@ A = torch.tensor(1.0, requires_grad=True)
 @pytest.mark.parametrize(
     ("fn", "x", "error", "message"),
     [
-        (lambda a: a * 2, torch.ones((), dtype=int), ValueError, "it is torch.int64"),
-        (no_grad_inside, A, ValueError, "'× 2' ran under no_grad"),
-        (lambda a: a.detach() * 2, A, ValueError, "'detach' cut it off"),
-        (lambda a: a.data * a.item(), A, ValueError, "look for .data, .item"),
-        (
-            lambda a: torch.tensor(a.item()),
-            A,
-            ValueError,
-            "does not depend on",
-        ),
-        (lambda a: torch.stack([a, a]).argmax(), A, ValueError, "it is torch.int64"),
-        (lambda a: a > 0, A, ValueError, "it is torch.bool"),
+        (lambda a: a * 2, torch.ones((), dtype=int), ValueError, "got torch.int64"),
+        (no_grad_inside, A, ValueError, "look for no_grad"),
+        (lambda a: a.detach() * 2, A, ValueError, "detach"),
+        (lambda a: a.data * a.item(), A, ValueError, ".item"),
+        (lambda a: torch.tensor(a.item()), A, ValueError, r"torch.tensor\("),
+        (lambda a: torch.stack([a, a]).argmax(), A, ValueError, "argmax"),
+        (lambda a: a > 0, A, ValueError, "got torch.bool"),
         (lambda a: (a, a), A, TypeError, "got tuple; return the one"),
         (lambda a: 2.0, A, TypeError, "got float"),
     ],
