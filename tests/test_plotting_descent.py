@@ -118,27 +118,6 @@ def test_values_are_drawn_above_the_minimum(path, many):
     assert shifted.get_ylabel() == "value above -2"
 
 
-def test_final_values_tell_ends_apart():
-    rates = torch.tensor([0.5, 0.1, 0.9, 2.0])
-    found = minimize(
-        lambda x: (x**2).sum(),
-        torch.ones(4, 2),
-        GradientDescent(rates),
-        steps=100,
-        gradient_below=None,
-    )
-    ax = plotting.final_values(found, against=rates, label="learning rate")
-    assert ax.get_xlabel() == "learning rate"
-    assert legend(ax) == ["step 100", "diverged", "the minimum, to rounding"]
-    ends, lost, exact = ax.lines
-    np.testing.assert_allclose(ends.get_xdata(), rates[1:3])
-    np.testing.assert_allclose(ends.get_ydata(), found.values[-1, 1:3])
-    np.testing.assert_allclose(lost.get_xdata(), [2.0])
-    np.testing.assert_allclose(exact.get_xdata(), [0.5])
-    with pytest.raises(ValueError, match="against: expected one number"):
-        plotting.final_values(found, against=rates[:2], label="learning rate")
-
-
 def test_basins_count_who_reached_what(many):
     minimizers = torch.tensor(HIMMELBLAU.minimizers).double()
     reached = torch.cdist(many.points[-1], minimizers).argmin(1)
@@ -200,7 +179,6 @@ def test_views_draw_on_the_axes_given(path, many):
     assert plotting.contour(BOOTH, ax=ax) is ax
     assert plotting.trajectory(path, ax=ax) is ax
     assert plotting.values(path, ax=ax) is ax
-    assert plotting.final_values(many, against=rates, label="start", ax=ax) is ax
     assert plotting.basins(many, reached=rates, names="abcd", ax=ax) is ax
 
 

@@ -107,24 +107,12 @@ def test_flat_and_lost_surfaces():
         plotting.surface(lost)
 
 
-def test_surface_turns_once(bowl):
-    animation = plotting.turning_surface(bowl, frames=4)
-    (ax,) = animation._fig.axes
-    seen = []
-    for frame in animation.new_frame_seq():
-        animation._func(frame)
-        seen.append(ax.azim)
-    assert seen == [-60, 30, 120, 210]
-    assert len(animation.to_jshtml()) < 200_000
-
-
 @pytest.mark.parametrize(
     ("view", "result", "message"),
     [
         (plotting.slice_line, "plane", "along 1 direction.* got one along 2"),
         (plotting.contour, "line", "along 2 direction.* got one along 1"),
         (plotting.surface, "line", "along 2 direction"),
-        (plotting.turning_surface, "line", "along 2 direction"),
     ],
 )
 def test_views_refuse_what_they_cannot_draw(view, result, message, bowl):
@@ -140,8 +128,3 @@ def test_missing_rows_are_left_blank(bowl):
     right = max(path.get_extents().x1 for path in ax.collections[0].get_paths())
     assert right == pytest.approx(AXIS[11].item())
     assert ax.get_xlim() == (-1, 1)
-
-
-def test_bad_frames(bowl):
-    with pytest.raises(ValueError, match="frames: expected 2 to 36, got 1"):
-        plotting.turning_surface(bowl, frames=1)

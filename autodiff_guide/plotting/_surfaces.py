@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.contour import QuadContourSet
@@ -190,51 +189,6 @@ def surface(
     ax.set(xlabel=first, ylabel=second, zlabel=third)
     ax.set_box_aspect(None, zoom=0.76)  # leaves room for the labels
     return ax
-
-
-def turning_surface(result: Landscape, *, frames: int = 24) -> FuncAnimation:
-    """Animate a surface that turns once.
-
-    The figure is small, so that a page stays light.
-
-    Parameters
-    ----------
-    result : Landscape
-        Of two directions.
-    frames : int
-        From 2 to 36.
-
-    Returns
-    -------
-    FuncAnimation
-        For ``to_jshtml()``.
-
-    Raises
-    ------
-    ValueError
-        As `surface` does, or if `frames` is out of range.
-
-    Examples
-    --------
-    >>> import torch
-    >>> axis = torch.linspace(-1, 1, 5)
-    >>> plane = Landscape(axis[:, None] ** 2 + axis**2, axis, torch.tensor(0.0))
-    >>> len(turning_surface(plane, frames=4).to_jshtml()) < 200_000
-    True
-    """
-    if not 2 <= frames <= 36:
-        raise ValueError(
-            f"frames: expected 2 to 36, got {frames}; more would make a heavy page"
-        )
-    figure = plt.figure(figsize=(3.6, 3.2), dpi=72, layout="constrained")
-    ax = surface(result, ax=figure.add_subplot(projection="3d"))
-    ax.set(xticklabels=[], yticklabels=[], xlabel="", ylabel="")
-
-    def turn(frame: int) -> list[Axes3D]:
-        ax.view_init(azim=-60 + 360 * frame / frames)
-        return [ax]
-
-    return FuncAnimation(figure, turn, frames=frames, init_func=lambda: turn(0))
 
 
 def heights_of(
