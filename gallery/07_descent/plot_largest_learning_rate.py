@@ -37,9 +37,8 @@ descents = ag.minimize(bowl, starts, rule, steps=200, batched=True)
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 last = descents.values[-1].cpu()
-ax.semilogy(
-    rates.cpu(), last, "o", label=f"step {len(descents.points) - 1}"
-)
+steps = len(descents.points) - 1
+ax.semilogy(rates.cpu(), last, "o", label=f"step {steps}")
 ax.axvline(threshold, color="C1", linestyle="--", label="theory: 2 / 10")
 ax.set(xlabel="learning rate", ylabel="value")
 ax.legend()
