@@ -39,43 +39,31 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "assert_gradient": "gradcheck",
-    "check_gradient": "gradcheck",
-    "check_loss": "gradcheck",
-    "check_module": "gradcheck",
-    "compare": "timing",
-    "describe": "tensors",
-    "diagnose": "pitfalls",
-    "explain": "pitfalls",
-    "minimize": "descent",
-    "preferred_device": "tensors",
-    "slice_loss": "landscape",
-    "trace": "graph",
+# Each public module, and what of it people type as ``ag.…``.
+_VERBS = {
+    "activations": (),
+    "derivatives": (),
+    "descent": ("minimize",),
+    "flow": (),
+    "gradcheck": ("assert_gradient", "check_gradient", "check_loss", "check_module"),
+    "graph": ("trace",),
+    "landscape": ("slice_loss",),
+    "losses": (),
+    "objectives": (),
+    "pitfalls": ("diagnose", "explain"),
+    "plotting": (),
+    "tensors": ("describe", "preferred_device"),
+    "timing": ("compare",),
 }
-_MODULES = (
-    "activations",
-    "derivatives",
-    "descent",
-    "flow",
-    "gradcheck",
-    "graph",
-    "landscape",
-    "losses",
-    "objectives",
-    "pitfalls",
-    "plotting",
-    "tensors",
-    "timing",
-)
+_HOME = {verb: module for module, verbs in _VERBS.items() for verb in verbs}
 
-__all__ = [*_HOME, *_MODULES]
+__all__ = [*_HOME, *_VERBS]
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in _MODULES:
+    if name in _VERBS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

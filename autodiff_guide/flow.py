@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules import batchnorm, conv, instancenorm
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from autodiff_guide._printed import Printed, Table
@@ -225,8 +225,18 @@ def gradient_flow(
     buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
     watch = _Watch()
     devices = [inputs.device] if inputs.is_cuda else []
-    with torch.enable_grad(), torch.random.fork_rng(devices), _hooked(module, watch):
-        with watch:
+    weighted = {
+        layer: path
+        for path, layer in module.named_modules()
+        if [*layer.parameters(recurse=False)]
+    }
+
+    def passing(layer: nn.Module, inputs: object) -> None:
+        if layer in weighted:
+            watch.enter(weighted[layer], layer)
+
+    with torch.enable_grad(), torch.random.fork_rng(devices):
+        with watch, register_module_forward_pre_hook(passing):
             output = torch.func.functional_call(
                 module, {**parameters, **buffers}, (inputs,)
             )
@@ -234,11 +244,10 @@ def gradient_flow(
     found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     gradients = dict(zip(parameters, found, strict=True))
-    for path, layer in module.named_modules():
+    for layer, path in weighted.items():
         own = [names[id(each)] for each in layer.parameters(recurse=False)]
-        if own:
-            row = watch.rows.get(layer) or watch.insert(path, layer)
-            row.norm = _norm([gradients.get(name) for name in own])
+        row = watch.rows.get(layer) or watch.insert(path, layer)
+        row.norm = _norm([gradients.get(name) for name in own])
     return GradientFlow(float(value.detach()), _judged(list(watch.rows.values())))
 
 
@@ -322,23 +331,6 @@ def _in_place(
 ) -> bool:
     flags = (*args[1:], kwargs.get("inplace"))
     return func.__name__.endswith("_") or any(flag is True for flag in flags)
-
-
-@contextmanager
-def _hooked(module: nn.Module, watch: _Watch) -> Iterator[None]:
-    handles = []
-    try:
-        for name, layer in module.named_modules():
-            if next(layer.parameters(recurse=False), None) is not None:
-                handles.append(
-                    layer.register_forward_pre_hook(
-                        lambda layer, _, name=name: watch.enter(name, layer)
-                    )
-                )
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _followed_loss(

@@ -51,16 +51,15 @@ def test_every_objective_of_the_plane_has_its_contours(name):
     assert ax.get_ylim() == objective.domain[1]
     (filled,) = ax.collections
     assert len(filled.levels) > 8
-    bar = ax.figure.axes[1]
     low, high = objective.domain
     grid = torch.cartesian_prod(
         torch.linspace(*low, 201).double(), torch.linspace(*high, 201).double()
     )
     values = objective(grid)
-    ticks = [float(text.get_text()) for text in bar.get_yticklabels()]
-    assert ticks[0] == pytest.approx(float(values.min()), rel=1e-2, abs=1e-5)
-    assert ticks[-1] == pytest.approx(float(values.max()), rel=1e-2)
-    assert ticks == sorted(ticks)
+    assert filled.levels[-2] < values.max() <= filled.levels[-1]
+    # No range, of one color, covers more than a third of the plane.
+    among = np.searchsorted(filled.levels, values.numpy())
+    assert np.bincount(among).max() <= len(values) / 3
 
 
 def test_contours_of_a_function_need_a_domain():
@@ -119,27 +118,6 @@ def test_values_are_drawn_above_the_minimum(path, many):
     assert shifted.get_ylabel() == "value above -2"
 
 
-def test_final_values_tell_ends_apart():
-    rates = torch.tensor([0.5, 0.1, 0.9, 2.0])
-    found = minimize(
-        lambda x: (x**2).sum(),
-        torch.ones(4, 2),
-        GradientDescent(rates),
-        steps=100,
-        gradient_below=None,
-    )
-    ax = plotting.final_values(found, against=rates, label="learning rate")
-    assert ax.get_xlabel() == "learning rate"
-    assert legend(ax) == ["step 100", "diverged", "the minimum, to rounding"]
-    ends, lost, exact = ax.lines
-    np.testing.assert_allclose(ends.get_xdata(), rates[1:3])
-    np.testing.assert_allclose(ends.get_ydata(), found.values[-1, 1:3])
-    np.testing.assert_allclose(lost.get_xdata(), [2.0])
-    np.testing.assert_allclose(exact.get_xdata(), [0.5])
-    with pytest.raises(ValueError, match="against: expected one number"):
-        plotting.final_values(found, against=rates[:2], label="learning rate")
-
-
 def test_basins_count_who_reached_what(many):
     minimizers = torch.tensor(HIMMELBLAU.minimizers).double()
     reached = torch.cdist(many.points[-1], minimizers).argmin(1)
@@ -189,7 +167,7 @@ def test_animation_is_light_and_opens_with_whole_paths(path):
     (ax,) = moving._fig.axes
     np.testing.assert_allclose(ax.lines[0].get_xydata(), path.points)
     np.testing.assert_allclose(ax.lines[1].get_xydata(), other.points)
-    assert [text.get_text() for text in ax.get_legend().texts] == [
+    assert [text.get_text() for text in ax.figure.legends[0].texts] == [
         path.rule,
         other.rule,
     ]
@@ -201,7 +179,6 @@ def test_views_draw_on_the_axes_given(path, many):
     assert plotting.contour(BOOTH, ax=ax) is ax
     assert plotting.trajectory(path, ax=ax) is ax
     assert plotting.values(path, ax=ax) is ax
-    assert plotting.final_values(many, against=rates, label="start", ax=ax) is ax
     assert plotting.basins(many, reached=rates, names="abcd", ax=ax) is ax
 
 

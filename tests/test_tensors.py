@@ -340,8 +340,8 @@ def test_low_rank_records_and_changes_nothing():
         ([[1.0]], 1, TypeError, "matrix: expected a torch.Tensor, got list"),
         (torch.ones(2, 2, dtype=torch.int64), 1, TypeError, "int64; convert"),
         (torch.ones(2, 2, dtype=torch.float16), 1, TypeError, "float16; convert"),
-        (torch.ones(3), 1, ValueError, r"shape \(m, n\).*got \(3,\)"),
-        (torch.ones(2, 3, 3), 1, ValueError, r"got \(2, 3, 3\)"),
+        (torch.ones(3), 1, ValueError, r"matrix \(m, n\).*of shape \(3,\)"),
+        (torch.ones(2, 3, 3), 1, ValueError, r"of shape \(2, 3, 3\)"),
         (torch.ones(0, 3), 1, ValueError, "without zeros"),
         (torch.ones(2, 2, device="meta"), 1, ValueError, "on meta"),
         (torch.ones(2, 2).to_sparse(), 1, ValueError, "sparse_coo"),
@@ -349,7 +349,12 @@ def test_low_rank_records_and_changes_nothing():
         (torch.tensor([[1.0, INF]]), 1, ValueError, "finite entries"),
         (torch.ones(2, 3), 0, ValueError, "rank: expected an int from 1 to 2, got 0"),
         (torch.ones(2, 3), 3, ValueError, "got 3"),
-        (torch.ones(2, 3), 1.0, TypeError, "rank: expected an int, got float"),
+        (
+            torch.ones(2, 3),
+            1.0,
+            ValueError,
+            "rank: expected an int from 1 to 2, got 1.0",
+        ),
     ],
 )
 def test_low_rank_refuses(matrix, rank, error, message):

@@ -16,6 +16,16 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
+def step(x: Tensor) -> Tensor:
+    """Return 0."""
+    return torch.zeros_like(x)
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return 1."""
+    return torch.ones_like(x)
+
+
 def sigmoid(x: Tensor) -> Tensor:
     """Return s (1 - s), where s is the sigmoid; no rounding lifts it above 1/4."""
     e = (-x.abs()).exp()
@@ -129,9 +139,12 @@ def hardswish(x: Tensor) -> Tensor:
     return torch.where(x.abs() < 3, x / 3 + 0.5, relu(x))
 
 
-def shrink(x: Tensor, *, lambd: float = 0.5) -> Tensor:
+def hardshrink(x: Tensor, *, lambd: float = 0.5) -> Tensor:
     """Return 1, but 0 where -lambd <= x <= lambd."""
     return (x.abs() > lambd).to(x.dtype)
+
+
+softshrink = hardshrink
 
 
 def threshold(x: Tensor, *, threshold: float = 1.0, value: float = 0.0) -> Tensor:

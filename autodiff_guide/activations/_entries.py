@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,271 +30,233 @@ def _prelu(x: Tensor, *, weight: float | Tensor = 0.25) -> Tensor:
     return functional.prelu(x, weights.view(-1))
 
 
+def _entry(
+    name: str, *, function: Callable[..., Tensor] | None = None, **facts: Any
+) -> Activation:
+    """Return an entry; its functions are torch's and ours of its name, if not given."""
+    return Activation(
+        name=name,
+        function=function or getattr(functional, name),
+        by_hand=getattr(by_hand, name),
+        **facts,
+    )
+
+
 ENTRIES = (
-    Activation(
+    _entry(
         name="step",
         formula=r"1 \text{ if } x > 0 \text{ else } 0",
         function=_step,
-        by_hand=torch.zeros_like,
         range=(0.0, 1.0),
         kinks={0.0: 0.0},
         jumps=(0.0,),
         source="rosenblatt1958",
     ),
-    Activation(
+    _entry(
         name="identity",
         formula="x",
         function=torch.clone,
-        by_hand=torch.ones_like,
         source="paszke2019",
     ),
-    Activation(
+    _entry(
         name="sigmoid",
         formula=r"\sigma(x) = \frac{1}{1 + e^{-x}}",
         function=torch.sigmoid,
-        by_hand=by_hand.sigmoid,
         range=(0.0, 1.0),
         source="rumelhart1986",
         note=_OVERFLOW,
     ),
-    Activation(
+    _entry(
         name="tanh",
         formula=r"\tanh x = \frac{e^x - e^{-x}}{e^x + e^{-x}}",
         function=torch.tanh,
-        by_hand=by_hand.tanh,
         range=(-1.0, 1.0),
         source="lecun1998",
     ),
-    Activation(
+    _entry(
         name="relu",
         formula=r"\max(x, 0)",
-        function=functional.relu,
-        by_hand=by_hand.relu,
         range=(0.0, math.inf),
         kinks={0.0: 0.0},
         source="nair2010",
     ),
-    Activation(
+    _entry(
         name="softplus",
         formula=r"\tfrac{1}{\beta} \log(1 + e^{\beta x})",
-        function=functional.softplus,
-        by_hand=by_hand.softplus,
         range=(0.0, math.inf),
         source="dugas2000",
         note="Above its threshold, 20, torch returns x itself, short by e^-x.",
     ),
-    Activation(
+    _entry(
         name="leaky_relu",
         formula=r"x \text{ if } x > 0 \text{ else } a x",
-        function=functional.leaky_relu,
-        by_hand=by_hand.leaky_relu,
         kinks={0.0: 0.01},
         source="maas2013",
     ),
-    Activation(
+    _entry(
         name="prelu",
         formula=r"x \text{ if } x > 0 \text{ else } a x, \; a \text{ learned}",
         function=_prelu,
-        by_hand=by_hand.prelu,
         kinks={0.0: 0.25},
         source="he2015",
     ),
-    Activation(
-        name="rrelu",
+    _entry(
+        name="rrelu",  # as in evaluation: no slope is drawn from [l, u]
         formula=r"x \text{ if } x > 0 \text{ else } \tfrac{l + u}{2} x",
-        function=functional.rrelu,  # as in evaluation: no slope is drawn from [l, u]
-        by_hand=by_hand.rrelu,
         kinks={0.0: (1 / 8 + 1 / 3) / 2},
         source="xu2015",
     ),
-    Activation(
+    _entry(
         name="elu",
         formula=r"x \text{ if } x > 0 \text{ else } \alpha (e^x - 1)",
-        function=functional.elu,
-        by_hand=by_hand.elu,
         range=(-1.0, math.inf),
         source="clevert2016",
     ),
-    Activation(
+    _entry(
         name="selu",
         formula=r"\lambda \, (x \text{ if } x > 0 \text{ else } \alpha (e^x - 1))",
-        function=functional.selu,
-        by_hand=by_hand.selu,
         range=(_SELU_LOWEST, math.inf),
         kinks={0.0: -_SELU_LOWEST},
         source="klambauer2017",
     ),
-    Activation(
+    _entry(
         name="celu",
         formula=r"x \text{ if } x > 0 \text{ else } \alpha (e^{x / \alpha} - 1)",
-        function=functional.celu,
-        by_hand=by_hand.celu,
         range=(-1.0, math.inf),
         source="barron2017",
     ),
-    Activation(
+    _entry(
         name="gelu",
         formula=r"x \, \Phi(x)",
-        function=functional.gelu,
-        by_hand=by_hand.gelu,
         range=(-0.16997120747990369, math.inf),
         source="hendrycks2016",
         note="For negative x torch subtracts erf from 1 and loses every digit by -9; "
         + _AT_MINUS_INFINITY,
     ),
-    Activation(
+    _entry(
         name="gelu_tanh",
         formula=r"\tfrac{x}{2}\bigl(1 + \tanh(\sqrt{2/\pi}\,(x + 0.044715 x^3))\bigr)",
         function=partial(functional.gelu, approximate="tanh"),
-        by_hand=by_hand.gelu_tanh,
         range=(-0.17004075057125412, math.inf),
         source="hendrycks2016",
         note="For negative x torch subtracts tanh from 1 and loses every digit by -6; "
         + _AT_MINUS_INFINITY,
     ),
-    Activation(
+    _entry(
         name="silu",
         formula=r"x \, \sigma(x)",
-        function=functional.silu,
-        by_hand=by_hand.silu,
         range=(-0.27846454276107379, math.inf),
         source="hendrycks2016",
         note=f"{_OVERFLOW} {_AT_MINUS_INFINITY}",
     ),
-    Activation(
+    _entry(
         name="mish",
         formula=r"x \tanh(\log(1 + e^x))",
-        function=functional.mish,
-        by_hand=by_hand.mish,
         range=(-0.30884348577014894, math.inf),
         source="misra2019",
         note=_AT_MINUS_INFINITY,
     ),
-    Activation(
+    _entry(
         name="softsign",
         formula=r"\frac{x}{1 + |x|}",
-        function=functional.softsign,
-        by_hand=by_hand.softsign,
         range=(-1.0, 1.0),
         source="bergstra2009",
         note="At -inf and inf torch returns NaN; the limits are -1 and 1.",
     ),
-    Activation(
+    _entry(
         name="hardtanh",
         formula=r"\min(\max(x, a), b)",
-        function=functional.hardtanh,
-        by_hand=by_hand.hardtanh,
         range=(-1.0, 1.0),
         kinks={-1.0: 0.0, 1.0: 0.0},
         source="collobert2004",
     ),
-    Activation(
+    _entry(
         name="relu6",
         formula=r"\min(\max(x, 0), 6)",
-        function=functional.relu6,
-        by_hand=by_hand.relu6,
         range=(0.0, 6.0),
         kinks={0.0: 0.0, 6.0: 0.0},
         source="krizhevsky2010",
     ),
-    Activation(
+    _entry(
         name="hardsigmoid",
         formula=r"\tfrac{1}{6} \min(\max(x + 3, 0), 6)",
-        function=functional.hardsigmoid,
-        by_hand=by_hand.hardsigmoid,
         range=(0.0, 1.0),
         kinks={-3.0: 0.0, 3.0: 0.0},
         source="howard2019",
         note="In float64 torch's slope is 1/6 rounded to float32.",
     ),
-    Activation(
+    _entry(
         name="hardswish",
         formula=r"\tfrac{x}{6} \min(\max(x + 3, 0), 6)",
-        function=functional.hardswish,
-        by_hand=by_hand.hardswish,
         range=(-0.375, math.inf),
         kinks={-3.0: 0.0, 3.0: 1.0},
         source="howard2019",
         note=_AT_MINUS_INFINITY,
     ),
-    Activation(
+    _entry(
         name="hardshrink",
         formula=r"x \text{ if } |x| > \lambda \text{ else } 0",
-        function=functional.hardshrink,
-        by_hand=by_hand.shrink,
         kinks={-0.5: 0.0, 0.5: 0.0},
         jumps=(-0.5, 0.5),
         source="donoho1994",
     ),
-    Activation(
+    _entry(
         name="softshrink",
         formula=r"\operatorname{sign}(x) \max(|x| - \lambda, 0)",
-        function=functional.softshrink,
-        by_hand=by_hand.shrink,
         kinks={-0.5: 0.0, 0.5: 0.0},
         source="donoho1994",
     ),
-    Activation(
+    _entry(
         name="tanhshrink",
         formula=r"x - \tanh x",
-        function=functional.tanhshrink,
-        by_hand=by_hand.tanhshrink,
         source="paszke2019",
         note="Near 0, where the value is x^3/3, torch's difference loses every digit.",
     ),
-    Activation(
+    _entry(
         name="logsigmoid",
         formula=r"\log \sigma(x)",
-        function=functional.logsigmoid,
-        by_hand=by_hand.logsigmoid,
         range=(-math.inf, 0.0),
         source="paszke2019",
     ),
-    Activation(
+    _entry(
         name="threshold",
         formula=r"x \text{ if } x > t \text{ else } v",
         function=partial(functional.threshold, threshold=1.0, value=0.0),
-        by_hand=by_hand.threshold,
         range=(0.0, math.inf),
         kinks={1.0: 0.0},
         jumps=(1.0,),
         source="paszke2019",
     ),
-    Activation(
+    _entry(
         name="softmax",
         formula=r"p_i = \frac{e^{x_i}}{\sum_j e^{x_j}}",
         function=partial(torch.softmax, dim=-1),
-        by_hand=by_hand.softmax,
         range=(0.0, 1.0),
         vector=True,
         source="bridle1990",
         note="torch rounds x - max x before the exponential magnifies the error.",
     ),
-    Activation(
+    _entry(
         name="log_softmax",
         formula=r"x_i - \log \sum_j e^{x_j}",
         function=partial(torch.log_softmax, dim=-1),
-        by_hand=by_hand.log_softmax,
         range=(-math.inf, 0.0),
         vector=True,
         source="bridle1990",
         note="Of a clear winner torch returns 0; the value is minus the others' sum.",
     ),
-    Activation(
+    _entry(
         name="softmin",
         formula=r"\frac{e^{-x_i}}{\sum_j e^{-x_j}}",
         function=partial(functional.softmin, dim=-1),
-        by_hand=by_hand.softmin,
         range=(0.0, 1.0),
         vector=True,
         source="paszke2019",
         note="torch rounds min x - x before the exponential magnifies the error.",
     ),
-    Activation(
+    _entry(
         name="glu",
         formula=r"a \, \sigma(b), \; x = [a, b]",
-        function=functional.glu,
-        by_hand=by_hand.glu,
         vector=True,
         source="dauphin2017",
         note=_OVERFLOW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Never, overload
+from typing import Any, Never
 
 import torch
 from torch import Tensor
@@ -14,15 +14,10 @@ from torch.utils._pytree import tree_map
 from autodiff_guide._validate import require_floating, require_like, require_tuple
 
 Function = Callable[..., Tensor]
-Several = Callable[..., tuple[Tensor, ...]]
 Argnums = int | tuple[int, ...]
 
 
-@overload
-def grad(fn: Function, argnums: int = 0) -> Function: ...
-@overload
-def grad(fn: Function, argnums: tuple[int, ...]) -> Several: ...
-def grad(fn: Function, argnums: Argnums = 0) -> Function | Several:
+def grad(fn: Function, argnums: Argnums = 0) -> Callable[..., Any]:
     r"""Return the function that maps inputs to the gradient of `fn`.
 
     .. math:: \nabla f(x) = \Big(\frac{\partial f}{\partial x_1}, \dots,
@@ -65,14 +60,6 @@ def grad(fn: Function, argnums: Argnums = 0) -> Function | Several:
     return _checked(torch.func.grad, _scalar(fn), argnums)
 
 
-@overload
-def value_and_grad(
-    fn: Function, argnums: int = 0
-) -> Callable[..., tuple[Tensor, Tensor]]: ...
-@overload
-def value_and_grad(
-    fn: Function, argnums: tuple[int, ...]
-) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
 def value_and_grad(fn: Function, argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that maps inputs to the value of `fn` and its gradient.
 
@@ -215,11 +202,7 @@ def vjp(
     return value, pullback
 
 
-@overload
-def jacobian(fn: Function, argnums: int = 0) -> Function: ...
-@overload
-def jacobian(fn: Function, argnums: tuple[int, ...]) -> Several: ...
-def jacobian(fn: Function, argnums: Argnums = 0) -> Function | Several:
+def jacobian(fn: Function, argnums: Argnums = 0) -> Callable[..., Any]:
     r"""Return the function that maps inputs to the Jacobian of `fn`, in reverse mode.
 
     .. math:: J_{ij} = \frac{\partial f_i}{\partial x_j}

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide.graph._node import Node, show
 from autodiff_guide.graph._svg import svg
 
-MOST_DRAWN = 41
+MOST_DRAWN = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Graph(Printed):
     """A computation, from its leaves to its output, with values and gradients on it.
 
-    As text it is a table. In a notebook it is a drawing, without its middle where it
-    has very many nodes.
+    As text it is a table. In a notebook it is a drawing, up to 60 nodes.
 
     Parameters
     ----------
@@ -25,6 +24,9 @@ class Graph(Printed):
         In an order in which each comes after its parents; the last is the output.
     title : str
         What was computed.
+    steps : int, optional
+        How many steps of the backward pass to draw, from the output up; the gradients
+        that later ones find are left out. By default all.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Graph(Printed):
 
     nodes: Sequence[Node]
     title: str = "computation"
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if not self.nodes:
@@ -84,32 +87,19 @@ class Graph(Printed):
         return Table(self.title, _rows(self.nodes), headers)
 
     def _repr_html_(self) -> str:
-        shown = self._drawn()
+        if len(self) > MOST_DRAWN:
+            return super()._repr_html_()
         description = (
             f"{name}: {operation}{f' of {parents}' if parents else ''}, value {value}, "
             f"gradient {gradient}{', saved for backward' if saved else ''}."
-            for name, operation, parents, value, gradient, saved, _ in _rows(shown)
+            for name, operation, parents, value, gradient, saved, _ in _rows(self.nodes)
         )
-        return svg(shown, f"{self.title}: {len(self)} nodes", " ".join(description))
-
-    def _drawn(self) -> Sequence[Node]:
-        """Return the nodes; of very many the first, the last, and one for the rest."""
-        if len(self) <= MOST_DRAWN:
-            return self.nodes
-        end = MOST_DRAWN // 2
-        first, middle, last = self.nodes[:end], self.nodes[end:-end], self.nodes[-end:]
-        before = [parent for node in middle for parent in node.parents]
-        gap = Node(
-            f"… {len(middle)} more …",
-            edges={parent: None for parent in before if parent in set(first)},
-        )
-        drawn = {**{node: node for node in first}, **dict.fromkeys(middle, gap)}
-        for node in last:
-            edges = {drawn[parent]: local for parent, local in node.edges.items()}
-            if gap in edges:
-                edges[gap] = None
-            drawn[node] = replace(node, edges=edges)
-        return list(dict.fromkeys(drawn.values()))
+        title, reached = f"{self.title}: {len(self)} nodes", None
+        if self.steps is not None:
+            title += f", {self.steps} steps of the backward pass"
+            back = [node for node in reversed(self.nodes) if node.gradient is not None]
+            reached = back[: self.steps]
+        return svg(self.nodes, title, " ".join(description), reached)
 
 
 def _rows(nodes: Sequence[Node]) -> list[tuple[str, ...]]:

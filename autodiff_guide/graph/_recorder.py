@@ -6,7 +6,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
@@ -38,7 +37,6 @@ class Step:
     edge: GradientEdge | None
     parents: list[Step] = field(default_factory=list)
     name: str = ""
-    without_grad: bool = False
 
     @property
     def key(self) -> Edge | None:
@@ -104,7 +102,6 @@ class Recorder(TorchFunctionMode):
             tensor.detach().clone(),  # a later step may write into it
             get_gradient_edge(tensor) if tensor.requires_grad else None,
             list(parents),
-            without_grad=not torch.is_grad_enabled(),
         )
         self.latest[id(tensor)] = step
         self.steps.append(step)
@@ -137,21 +134,6 @@ class Recorder(TorchFunctionMode):
             step = self.latest.get(id(value))
             if step is not None and not step.name and name not in taken:
                 step.name = name
-
-    def why_no_history(self, output: Tensor) -> str:
-        if not output.is_floating_point() and not output.is_complex():
-            return (
-                f"it is {output.dtype}, and only floating-point numbers have "
-                "derivatives; avoid argmax, rounding and comparisons on the way"
-            )
-        for step in self.step_of(output).ancestors():
-            if not step.edge and any(parent.edge for parent in step.parents):
-                way = "ran under no_grad" if step.without_grad else "cut it off"
-                return f"{step.operation!r} {way}; leave it out"
-        return (
-            "it does not depend on a tensor that requires a gradient; look for .data, "
-            ".item(), .numpy(), torch.tensor(...) on the way"
-        )
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:

@@ -46,8 +46,7 @@ def trace(fn: Callable[..., Tensor], *inputs: Any) -> Graph:
     TypeError
         If `fn` does not return a tensor.
     ValueError
-        If the output has no history, or gradients are switched off; the message says
-        why.
+        If the output has no history, or gradients are switched off.
 
     Examples
     --------
@@ -79,8 +78,9 @@ def trace(fn: Callable[..., Tensor], *inputs: Any) -> Graph:
         )
     if not output.requires_grad:
         raise ValueError(
-            f"fn: expected an output with history, got one without: "
-            f"{recorder.why_no_history(output)}"
+            f"fn: expected an output with history, got {output.dtype} without; look "
+            "for no_grad, .detach(), .data, .item() and torch.tensor(...) on the way, "
+            "for argmax, rounding and comparisons"
         )
     title = getattr(fn, "__name__", type(fn).__name__).strip("<>")
     last = recorder.step_of(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -26,28 +27,36 @@ def _gaussian_nll(
     return functional.gaussian_nll_loss(mean, target, variance, **settings)
 
 
+def _entry(
+    name: str, *, function: Callable[..., Tensor] | None = None, **facts: Any
+) -> Loss:
+    """Return an entry; its functions are torch's and ours of its name, if not given."""
+    return Loss(
+        name=name,
+        function=function or getattr(functional, name),
+        by_hand=getattr(by_hand, name),
+        **facts,
+    )
+
+
 ENTRIES = (
-    Loss(
+    _entry(
         name="mse_loss",
         title="mean squared error",
         formula=r"(x - y)^2",
         gradient_formula=r"2 (x - y)",
-        function=functional.mse_loss,
-        by_hand=by_hand.mse,
         source="legendre1805",
         line=_RESIDUAL,
     ),
-    Loss(
+    _entry(
         name="l1_loss",
         title="mean absolute error",
         formula=r"|x - y|",
         gradient_formula=r"\operatorname{sign}(x - y)",
-        function=functional.l1_loss,
-        by_hand=by_hand.l1,
         source="boscovich1757",
         line=_RESIDUAL,
     ),
-    Loss(
+    _entry(
         name="huber_loss",
         title="Huber loss",
         formula=(
@@ -55,12 +64,10 @@ ENTRIES = (
             r"\delta (|x - y| - \tfrac12 \delta)"
         ),
         gradient_formula=r"\operatorname{clamp}(x - y, -\delta, \delta)",
-        function=functional.huber_loss,
-        by_hand=by_hand.huber,
         source="huber1964",
         line=_RESIDUAL,
     ),
-    Loss(
+    _entry(
         name="smooth_l1_loss",
         title="smooth L1 loss",
         formula=(
@@ -68,23 +75,19 @@ ENTRIES = (
             r"|x - y| - \tfrac12 \beta"
         ),
         gradient_formula=r"\operatorname{clamp}((x - y) / \beta, -1, 1)",
-        function=functional.smooth_l1_loss,
-        by_hand=by_hand.smooth_l1,
         source="girshick2015",
         line=_RESIDUAL,
     ),
-    Loss(
+    _entry(
         name="poisson_nll_loss",
         title="Poisson likelihood",
         formula=r"e^x - y x",
         gradient_formula=r"e^x - y",
-        function=functional.poisson_nll_loss,
-        by_hand=by_hand.poisson_nll,
         operands={"output": kinds.REAL, "target": kinds.COUNT},
         source="nelder1972",
         line=Line("output (log of the rate), target 3", -2.0, 2.5, (0.0, 3.0)),
     ),
-    Loss(
+    _entry(
         name="gaussian_nll_loss",
         title="Gaussian likelihood",
         formula=r"\tfrac12 \left( \log v + \frac{(\mu - y)^2}{v} \right)",
@@ -93,69 +96,58 @@ ENTRIES = (
             r"\frac{1}{2v} \left( 1 - \frac{(\mu - y)^2}{v} \right)"
         ),
         function=_gaussian_nll,
-        by_hand=by_hand.gaussian_nll,
         operands={"mean": kinds.REAL, "variance": kinds.VARIANCE, "target": kinds.REAL},
         source="nix1994",
         line=Line("variance, residual 1", 0.4, 4.0, (1.0, 0.0, 0.0), moving=1),
     ),
-    Loss(
+    _entry(
         name="cross_entropy",
         title="cross-entropy",
         formula=r"\log \sum_j e^{x_j} - x_y",
         gradient_formula=r"p_j - \delta_{jy}, \quad p = \operatorname{softmax}(x)",
-        function=functional.cross_entropy,
-        by_hand=by_hand.cross_entropy,
         count=by_hand.weight_of_targets,
         operands={"output": kinds.REAL, "target": kinds.CLASS},
         source="bridle1990",
         line=Line("logit of the right class of three", -4.0, 4.0, *_FIRST_OF_THREE),
     ),
-    Loss(
+    _entry(
         name="nll_loss",
         title="negative log-likelihood",
         formula=r"-x_y",
         gradient_formula=r"-\delta_{jy}",
-        function=functional.nll_loss,
-        by_hand=by_hand.nll,
         count=by_hand.weight_of_targets,
         operands={"output": kinds.LOG_DISTRIBUTION, "target": kinds.CLASS},
         source="fisher1922",
         line=Line("log p of the right class", -4.0, 0.0, *_FIRST_OF_THREE),
     ),
-    Loss(
+    _entry(
         name="binary_cross_entropy",
         title="binary cross-entropy",
         formula=r"-y \log x - (1 - y) \log(1 - x)",
         gradient_formula=r"\frac{x - y}{x (1 - x)}",
-        function=functional.binary_cross_entropy,
-        by_hand=by_hand.bce,
         operands={"output": kinds.PROBABILITY, "target": kinds.PROBABILITY},
         source="cox1958",
         line=Line("output, target 1", 0.15, 0.99, (0.0, 1.0)),
     ),
-    Loss(
+    _entry(
         name="binary_cross_entropy_with_logits",
         title="binary cross-entropy of logits",
         formula=r"(1 - y)\, x + \log(1 + e^{-x})",
         gradient_formula=r"\sigma(x) - y",
-        function=functional.binary_cross_entropy_with_logits,
-        by_hand=by_hand.bce_with_logits,
         operands={"output": kinds.REAL, "target": kinds.PROBABILITY},
         source="cox1958",
         line=Line("logit, target 1", -4.0, 4.0, (0.0, 1.0)),
     ),
-    Loss(
+    _entry(
         name="kl_div",
         title="Kullback–Leibler divergence",
         formula=r"y (\log y - x)",
         gradient_formula=r"-y",
-        function=functional.kl_div,
-        by_hand=by_hand.kl_div,
         operands={"output": kinds.LOG_DISTRIBUTION, "target": kinds.DISTRIBUTION},
         source="kullback1951",
         line=Line("log of one p, target 0.5", -4.0, 0.0, (0.0, 0.5)),
     ),
-    Loss(
+    _entry(
         name="multi_margin_loss",
         title="multi-class hinge",
         formula=r"\tfrac1C \sum_{j \ne y} \max(0, m - x_y + x_j)^p",
@@ -163,46 +155,38 @@ ENTRIES = (
             r"g_j = \tfrac{p}{C} (m - x_y + x_j)^{p - 1} \, [m - x_y + x_j > 0] "
             r"\text{ for } j \ne y, \quad g_y = -\sum_{j \ne y} g_j"
         ),
-        function=functional.multi_margin_loss,
-        by_hand=by_hand.multi_margin,
         operands={"output": kinds.REAL, "target": kinds.CLASS},
         source="weston1999",
         line=Line("score of the right class of three", -2.0, 3.0, *_FIRST_OF_THREE),
     ),
-    Loss(
+    _entry(
         name="hinge_embedding_loss",
         title="hinge of a distance",
         formula=r"x \text{ if } y = 1, \quad \max(0, m - x) \text{ if } y = -1",
         gradient_formula=r"1 \text{ if } y = 1, \quad -[x \le m] \text{ if } y = -1",
-        function=functional.hinge_embedding_loss,
-        by_hand=by_hand.hinge_embedding,
         operands={"output": kinds.REAL, "target": kinds.SIGN},
         source="mobahi2009",
         line=Line("output, target −1", -1.0, 3.0, (0.0, -1.0)),
     ),
-    Loss(
+    _entry(
         name="soft_margin_loss",
         title="soft margin",
         formula=r"\log(1 + e^{-y x})",
         gradient_formula=r"-y\, \sigma(-y x)",
-        function=functional.soft_margin_loss,
-        by_hand=by_hand.soft_margin,
         operands={"output": kinds.REAL, "target": kinds.SIGN},
         source="friedman2000",
         line=Line("output, target 1", -4.0, 4.0, (0.0, 1.0)),
     ),
-    Loss(
+    _entry(
         name="margin_ranking_loss",
         title="hinge of a difference",
         formula=r"\max(0, m - y (x_1 - x_2))",
         gradient_formula=r"\mp y\, [m - y (x_1 - x_2) \ge 0]",
-        function=functional.margin_ranking_loss,
-        by_hand=by_hand.margin_ranking,
         operands={"first": kinds.REAL, "second": kinds.REAL, "target": kinds.SIGN},
         source="joachims2002",
         line=Line("first − second, target 1", -3.0, 2.0, (0.0, 0.0, 1.0)),
     ),
-    Loss(
+    _entry(
         name="cosine_embedding_loss",
         title="cosine of two vectors",
         formula=r"1 - c \text{ if } y = 1, \quad \max(0, c - m) \text{ if } y = -1",
@@ -211,8 +195,6 @@ ENTRIES = (
             r"\quad c = \frac{\langle x_1, x_2 \rangle}{|x_1| |x_2|}, \quad "
             r"s = [y = -1] [c \ge m] - [y = 1]"
         ),
-        function=functional.cosine_embedding_loss,
-        by_hand=by_hand.cosine_embedding,
         operands={
             "first": kinds.REAL,
             "second": kinds.REAL,
@@ -221,7 +203,7 @@ ENTRIES = (
         source="salton1975",
         line=Line("t in the vector (t, 1), other (1, 0)", -4.0, 4.0, *_TURNING),
     ),
-    Loss(
+    _entry(
         name="triplet_margin_loss",
         title="hinge of two distances",
         formula=r"\max(0, m + |a - p| - |a - n|)",
@@ -229,8 +211,6 @@ ENTRIES = (
             r"g_p = -s \frac{a - p}{|a - p|}, \quad g_n = s \frac{a - n}{|a - n|}, "
             r"\quad g_a = -g_p - g_n, \quad s = [m + |a - p| - |a - n| \ge 0]"
         ),
-        function=functional.triplet_margin_loss,
-        by_hand=by_hand.triplet_margin,
         count=by_hand.number_of_rows,
         operands={"anchor": kinds.REAL, "positive": kinds.REAL, "negative": kinds.REAL},
         source="balntas2016",

@@ -17,28 +17,28 @@ Weight = Tensor | None
 _SMALL = 1e-12  # torch adds it to squared lengths, so that a zero vector has a cosine
 
 
-def mse(output: Tensor, target: Tensor) -> Tensor:
+def mse_loss(output: Tensor, target: Tensor) -> Tensor:
     """Return 2 (x - y)."""
     return 2 * (output - target)
 
 
-def l1(output: Tensor, target: Tensor) -> Tensor:
+def l1_loss(output: Tensor, target: Tensor) -> Tensor:
     """Return the sign of x - y."""
     return (output - target).sign()
 
 
-def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
+def huber_loss(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     """Return x - y, but never further from 0 than delta."""
     return (output - target).clamp(-delta, delta)
 
 
-def smooth_l1(output: Tensor, target: Tensor, *, beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(output: Tensor, target: Tensor, *, beta: float = 1.0) -> Tensor:
     """Return (x - y) / beta, but never further from 0 than 1."""
     residual = output - target
     return (residual / beta).clamp(-1, 1) if beta else residual.sign()
 
 
-def poisson_nll(
+def poisson_nll_loss(
     output: Tensor,
     target: Tensor,
     *,
@@ -50,7 +50,7 @@ def poisson_nll(
     return output.exp() - target if log_input else 1 - target / (output + eps)
 
 
-def gaussian_nll(
+def gaussian_nll_loss(
     mean: Tensor,
     variance: Tensor,
     target: Tensor,
@@ -75,7 +75,7 @@ def cross_entropy(output: Tensor, target: Tensor, **settings: Any) -> Tensor:
     return output.softmax(axis) * shares.sum(axis, keepdim=True) - shares
 
 
-def nll(output: Tensor, target: Tensor, **settings: Any) -> Tensor:
+def nll_loss(output: Tensor, target: Tensor, **settings: Any) -> Tensor:
     """Return -1 for the right class, 0 for the others, times the weights."""
     return -_shares(output, target, **settings)
 
@@ -89,13 +89,15 @@ def weight_of_targets(
     return _shares(output, target, **settings).sum()
 
 
-def bce(output: Tensor, target: Tensor, *, weight: Weight = None) -> Tensor:
+def binary_cross_entropy(
+    output: Tensor, target: Tensor, *, weight: Weight = None
+) -> Tensor:
     """Return (x - y) / (x (1 - x)); the denominator stops at 1e-12, as in torch."""
     slopes = (output - target) / (output * (1 - output)).clamp(min=1e-12)
     return slopes * _or_one(weight)
 
 
-def bce_with_logits(
+def binary_cross_entropy_with_logits(
     output: Tensor, target: Tensor, *, weight: Weight = None, pos_weight: Weight = None
 ) -> Tensor:
     """Return sigmoid(x) - y, where `pos_weight` multiplies each y."""
@@ -108,7 +110,7 @@ def kl_div(output: Tensor, target: Tensor, *, log_target: bool = False) -> Tenso
     return -(target.exp() if log_target else target)
 
 
-def multi_margin(
+def multi_margin_loss(
     output: Tensor,
     target: Tensor,
     *,
@@ -128,18 +130,20 @@ def multi_margin(
     return torch.where(right, -pushes.sum(axis, keepdim=True), pushes)
 
 
-def hinge_embedding(output: Tensor, target: Tensor, *, margin: float = 1.0) -> Tensor:
+def hinge_embedding_loss(
+    output: Tensor, target: Tensor, *, margin: float = 1.0
+) -> Tensor:
     """Return 1 where y = 1, else -1 up to the margin and 0 beyond."""
     inside = (output <= margin).to(output.dtype)
     return torch.where(target == 1, 1, -inside)
 
 
-def soft_margin(output: Tensor, target: Tensor) -> Tensor:
+def soft_margin_loss(output: Tensor, target: Tensor) -> Tensor:
     """Return -y sigmoid(-y x)."""
     return -target * (-target * output).sigmoid()
 
 
-def margin_ranking(
+def margin_ranking_loss(
     first: Tensor, second: Tensor, target: Tensor, *, margin: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return -y and y where the two are not apart by the margin, else 0."""
@@ -148,7 +152,7 @@ def margin_ranking(
     return slopes, -slopes
 
 
-def cosine_embedding(
+def cosine_embedding_loss(
     first: Tensor, second: Tensor, target: Tensor, *, margin: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of the cosine, times -1 where alike, else 1 or 0."""
@@ -164,7 +168,7 @@ def cosine_embedding(
     )
 
 
-def triplet_margin(
+def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
     negative: Tensor,

@@ -6,7 +6,6 @@ from autodiff_guide.plotting._cells import matrix, vector_jacobian_product
 from autodiff_guide.plotting._derivatives import half_tangents
 from autodiff_guide.plotting._descent import (
     basins,
-    final_values,
     trajectory,
     values,
 )
@@ -17,7 +16,6 @@ from autodiff_guide.plotting._surfaces import (
     contour,
     slice_line,
     surface,
-    turning_surface,
 )
 from autodiff_guide.plotting._tensors import broadcast, storage
 from autodiff_guide.plotting._timing import durations
@@ -29,7 +27,6 @@ __all__ = [
     "broadcast",
     "contour",
     "durations",
-    "final_values",
     "gradient_flow",
     "gradient_report",
     "half_tangents",
@@ -39,7 +36,6 @@ __all__ = [
     "storage",
     "surface",
     "trajectory",
-    "turning_surface",
     "values",
     "vector_jacobian_product",
 ]

@@ -72,7 +72,7 @@ def animation(
     paths = [plane_paths(result) for result in several]
     longest = max(len(path) for path in paths)
     figure, ax = plt.subplots(figsize=(4.4, 3.2), dpi=72, layout="constrained")
-    draw_contour(ax, heights_of(fn, domain)[1], ranges=7)
+    draw_contour(ax, heights_of(fn, domain)[1], ranges=8)
     ax.set(xlabel="x", ylabel="y")
     lines = [
         [
@@ -81,7 +81,7 @@ def animation(
         ]
         for k, path in enumerate(paths)
     ]
-    ax.legend(loc="upper left", fontsize=9)
+    figure.legend(loc="outside upper center", fontsize=9)
     last = longest - 1
     ends = np.unique(np.linspace(0, last, frames - 1).round().astype(int))
 

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 from torch import Tensor
 
-from autodiff_guide.descent import Status, Trajectory
-from autodiff_guide.plotting._style import COLORS, GREEN, VERMILION, numbers, own_axes
+from autodiff_guide.descent import Trajectory
+from autodiff_guide.plotting._style import COLORS, numbers, own_axes
 from autodiff_guide.plotting._surfaces import Domain, Function, contour
 
 _DOTS = 100  # steps up to which each point of a path is marked
@@ -109,79 +109,8 @@ def values(result: Trajectory, *, minimum: float = 0.0, ax: Axes | None = None) 
     lines = ax.plot(finite, color=color, alpha=1 if finite.shape[1] == 1 else 0.4)
     lines[0].set_label(result.rule)
     ax.set_yscale("log", nonpositive="mask")
-    ax.set(xlabel="step", ylabel=_above(minimum))
-    return ax
-
-
-def final_values(
-    result: Trajectory,
-    *,
-    against: Tensor,
-    label: str,
-    minimum: float = 0.0,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the last value of each start, on a log scale, against what was varied.
-
-    Starts that diverged or met NaN stand as crosses at the upper edge; those
-    at the minimum itself, which a log scale cannot show, as triangles at the lower.
-
-    Parameters
-    ----------
-    result : Trajectory
-        Of many starts, one for each entry of `against`.
-    against : Tensor
-        What was varied, for example the learning rate: shape ``(B,)``.
-    label : str
-        Its name, with its unit.
-    minimum : float
-        The value at the minimum, if it is not 0.
-    ax : Axes or None
-        Where to draw; a new figure if None.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
-
-    Raises
-    ------
-    ValueError
-        If `against` does not hold one number for each start.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from autodiff_guide.descent import GradientDescent, minimize
-    >>> rates = torch.linspace(0.1, 1.0, 5)
-    >>> rule = GradientDescent(rates)
-    >>> found = minimize(lambda x: (x**2).sum(), torch.ones(5, 2), rule, steps=9)
-    >>> final_values(found, against=rates, label="learning rate").get_xlabel()
-    'learning rate'
-    """
-    if against.shape != result.values.shape[1:] or against.dim() != 1:
-        raise ValueError(
-            f"against: expected one number for each start, shape "
-            f"{tuple(result.values.shape[1:])}, got {tuple(against.shape)}; "
-            "pass the tensor that was varied"
-        )
-    ax = own_axes(ax)
-    varied, heights = numbers(against), numbers(result.values[-1]) - minimum
-    color = COLORS[_labels(ax) % len(COLORS)]
-    lost = result.stopped_by(Status.DIVERGED) | result.stopped_by(Status.NAN)
-    fine = np.isfinite(heights) & ~lost.cpu().numpy()
-    shown = fine & (heights > 0)
-    ax.plot(
-        varied[shown],
-        heights[shown],
-        "o",
-        color=color,
-        label=f"step {int(result.steps.max())}",
-    )
-    _edge(ax, varied[~fine], 1, "x", VERMILION, "diverged")
-    _edge(ax, varied[fine & (heights <= 0)], 0, "v", GREEN, "the minimum, to rounding")
-    ax.set_yscale("log", nonpositive="mask")
-    ax.set(xlabel=label, ylabel=_above(minimum))
+    above = "value" if minimum == 0 else f"value above {minimum:g}"
+    ax.set(xlabel="step", ylabel=above)
     return ax
 
 
@@ -289,25 +218,5 @@ def _fill(ax: Axes, cells: np.ndarray, name: str, color: ColorType) -> None:
     )
 
 
-def _edge(
-    ax: Axes, x: np.ndarray, height: int, marker: str, color: str, label: str
-) -> None:
-    """Mark `x` at the lower (0) or upper (1) edge, if there is any."""
-    if len(x):
-        ax.plot(
-            x,
-            np.full(len(x), height),
-            marker,
-            color=color,
-            transform=ax.get_xaxis_transform(),
-            clip_on=False,
-            label=label,
-        )
-
-
 def _labels(ax: Axes) -> int:
     return len(ax.get_legend_handles_labels()[1])
-
-
-def _above(minimum: float) -> str:
-    return "value" if minimum == 0 else f"value above {minimum:g}"

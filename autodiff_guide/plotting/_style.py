@@ -17,6 +17,7 @@ GREEN = "#009e73"
 PURPLE = "#cc79a7"
 COLORS = (BLUE, VERMILION, GREEN, PURPLE)
 COLOR_MAP = "viridis"
+DIVERGING_MAP = "PRGn"
 
 
 def own_axes(ax: Axes | None) -> Axes:

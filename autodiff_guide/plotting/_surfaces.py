@@ -8,23 +8,31 @@ from typing import Any, TypeAlias
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.contour import QuadContourSet
+from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from numpy.typing import NDArray
 from torch import Tensor
 
 from autodiff_guide.landscape import Landscape
-from autodiff_guide.plotting._style import BLUE, COLOR_MAP, numbers, own_axes
+from autodiff_guide.plotting._style import (
+    BLUE,
+    COLOR_MAP,
+    DIVERGING_MAP,
+    numbers,
+    own_axes,
+)
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
 Domain: TypeAlias = Sequence[tuple[float, float]]
 Heights: TypeAlias = tuple[NDArray[np.floating[Any]], ...]  # x, y, z: one shape each
 
 _SIDE = 201  # points along a side of a function that is drawn
-_LEVELS = 15
-_RATIO = 30  # of the largest loss to the smallest, from which on the scale is log
+_RANGES = 15
+_HIDDEN = 0.3  # of a plane, in the lowest of equal ranges: then they are logarithmic
+_RATIO = 30  # of the largest loss to the smallest, from which a surface is log
 
 
 def slice_line(
@@ -85,8 +93,9 @@ def contour(
 ) -> Axes:
     """Draw a plane from above: one color, one range of heights.
 
-    The ranges are quantiles of the heights seen, finest at the low end, so that both
-    a valley and the walls around it show.
+    The ranges are equal, so that many on a short way mean steep. They are 1, 2 and 5
+    times powers of ten where the lowest of equal ones would fill 3/10 of the plane.
+    Heights that go about as far below 0 as above have a color map with 0 in its middle.
 
     Parameters
     ----------
@@ -116,11 +125,8 @@ def contour(
     """
     ax = own_axes(ax)
     names, heights = heights_of(what, domain)
-    levels, drawn = draw_contour(ax, heights, _LEVELS)
-    ticks = range(0, len(levels), 2)
-    bar = ax.figure.colorbar(drawn, ax=ax, label=names[2], ticks=ticks)
-    levels[np.abs(levels) < 1e-9 * np.abs(levels).max()] = 0
-    bar.set_ticklabels([f"{levels[tick]:.3g}" for tick in ticks])
+    drawn = draw_contour(ax, heights)
+    ax.figure.colorbar(drawn, ax=ax, label=names[2], format="%g")
     ax.set(xlabel=names[0], ylabel=names[1])
     return ax
 
@@ -185,51 +191,6 @@ def surface(
     return ax
 
 
-def turning_surface(result: Landscape, *, frames: int = 24) -> FuncAnimation:
-    """Animate a surface that turns once.
-
-    The figure is small, so that a page stays light.
-
-    Parameters
-    ----------
-    result : Landscape
-        Of two directions.
-    frames : int
-        From 2 to 36.
-
-    Returns
-    -------
-    FuncAnimation
-        For ``to_jshtml()``.
-
-    Raises
-    ------
-    ValueError
-        As `surface` does, or if `frames` is out of range.
-
-    Examples
-    --------
-    >>> import torch
-    >>> axis = torch.linspace(-1, 1, 5)
-    >>> plane = Landscape(axis[:, None] ** 2 + axis**2, axis, torch.tensor(0.0))
-    >>> len(turning_surface(plane, frames=4).to_jshtml()) < 200_000
-    True
-    """
-    if not 2 <= frames <= 36:
-        raise ValueError(
-            f"frames: expected 2 to 36, got {frames}; more would make a heavy page"
-        )
-    figure = plt.figure(figsize=(3.6, 3.2), dpi=72, layout="constrained")
-    ax = surface(result, ax=figure.add_subplot(projection="3d"))
-    ax.set(xticklabels=[], yticklabels=[], xlabel="", ylabel="")
-
-    def turn(frame: int) -> list[Axes3D]:
-        ax.view_init(azim=-60 + 360 * frame / frames)
-        return [ax]
-
-    return FuncAnimation(figure, turn, frames=frames, init_func=lambda: turn(0))
-
-
 def heights_of(
     what: Landscape | Function, domain: Domain | None
 ) -> tuple[tuple[str, str, str], Heights]:
@@ -256,21 +217,42 @@ def heights_of(
     return ("x", "y", "value"), (numbers(x), numbers(y), numbers(z))
 
 
-def draw_contour(
-    ax: Axes, heights: Heights, ranges: int
-) -> tuple[NDArray[np.floating[Any]], QuadContourSet]:
-    """Fill contours of at most so many ranges; return where they end, and them."""
+def draw_contour(ax: Axes, heights: Heights, ranges: int = _RANGES) -> QuadContourSet:
+    """Fill contours of about so many ranges, at levels a reader can count with."""
     x, y, z = heights
-    shares = np.linspace(0, 1, ranges) ** 2
-    levels = np.unique(np.quantile(_finite(z), shares))
-    if len(levels) == 1:
-        levels = levels[0] + np.array([-0.5, 0.5])
-    # Colors follow the number of the range, not the height.
-    ticks = np.arange(len(levels))
-    numbered = np.ma.array(np.interp(z, levels, ticks), mask=~np.isfinite(z))
-    drawn = ax.contourf(x, y, numbered, levels=ticks, cmap=COLOR_MAP)
-    ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
-    return levels, drawn
+    finite = _finite(z)
+    low, high = finite.min(), finite.max()
+    colors, norm = COLOR_MAP, None
+    if low == high:
+        levels = low + np.array([-0.5, 0.5])
+    elif _in_powers(finite):
+        levels = _powers(finite)
+        z, norm = np.maximum(z, levels[0]), LogNorm()
+    elif -2 * low >= high >= -low / 2:
+        levels = MaxNLocator(ranges, symmetric=True).tick_values(low, high)
+        colors = DIVERGING_MAP
+    else:
+        levels = MaxNLocator(ranges).tick_values(low, high)
+    shown = np.ma.masked_invalid(z)
+    drawn = ax.contourf(x, y, shown, levels=levels, cmap=colors, norm=norm)
+    ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
+    ax.locator_params(nbins=6)  # a number of ticks that the aspect does not change
+    return drawn
+
+
+def _in_powers(finite: NDArray[np.floating[Any]]) -> bool:
+    """Whether the lowest of equal ranges would hide much of what is there."""
+    low, some, high = np.quantile(finite, [0, _HIDDEN, 1])
+    return bool(low >= 0 and high - low > _RANGES * (some - low))
+
+
+def _powers(finite: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return 1, 2 and 5 times powers of ten, from the lowest hundredth to the top."""
+    lowest = np.quantile(finite[finite > 0], 0.01)
+    exponents = np.arange(np.floor(np.log10(lowest)), np.log10(finite.max()) + 1)
+    levels = np.outer(10.0**exponents, [1, 2, 5]).ravel()
+    first, last = np.searchsorted(levels, [lowest, finite.max()])
+    return levels[max(first - 1, 0) : last + 1]
 
 
 def _finite(z: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

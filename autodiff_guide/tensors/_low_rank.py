@@ -81,7 +81,7 @@ def low_rank(matrix: Tensor, rank: int) -> LowRank:
     Raises
     ------
     TypeError
-        If `matrix` is not a tensor of such a dtype, or `rank` is not an integer.
+        If `matrix` is not a tensor of such a dtype.
     ValueError
         If `matrix` is not a dense matrix of finite entries, or `rank` is out of range.
 
@@ -99,12 +99,7 @@ def low_rank(matrix: Tensor, rank: int) -> LowRank:
     torch.Size([30, 20])
     """
     A = _require_matrix(matrix).detach()
-    if not isinstance(rank, int):
-        raise TypeError(
-            f"rank: expected an int, got {type(rank).__name__}; "
-            "say how many singular values to keep, for example 10"
-        )
-    if not 1 <= rank <= min(A.shape):
+    if not isinstance(rank, int) or not 1 <= rank <= min(A.shape):
         raise ValueError(
             f"rank: expected an int from 1 to {min(A.shape)}, got {rank}; "
             f"a matrix of shape {tuple(A.shape)} has no other rank to keep"
@@ -123,14 +118,11 @@ def _require_matrix(matrix: object) -> Tensor:
             "matrix: expected float32, float64, complex64 or complex128, got "
             f"{tensor.dtype}; convert it, for example matrix.float()"
         )
-    if tensor.layout is not torch.strided or tensor.is_meta:
+    dense = tensor.layout is torch.strided and not tensor.is_meta
+    if not dense or tensor.ndim != 2 or not tensor.numel():
         raise ValueError(
-            f"matrix: expected a dense matrix with data, got {tensor.layout} on "
-            f"{tensor.device}; try matrix.to_dense(), on a device that holds data"
-        )
-    if tensor.ndim != 2 or tensor.numel() == 0:
-        raise ValueError(
-            "matrix: expected a shape (m, n) without zeros, got "
+            "matrix: expected a dense matrix (m, n) with data, without zeros in its "
+            f"shape, got {tensor.layout} on {tensor.device} of shape "
             f"{tuple(tensor.shape)}; pass one matrix, for example image[:, :, 0]"
         )
     if not tensor.isfinite().all():

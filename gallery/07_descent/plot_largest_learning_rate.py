@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.descent import GradientDescent, Status
 from autodiff_guide.objectives import quadratic
 
@@ -37,12 +36,14 @@ rule = GradientDescent(lr=rates)
 descents = ag.minimize(bowl, starts, rule, steps=200, batched=True)
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-plotting.final_values(descents, against=rates, label="learning rate", ax=ax)
-ax.axvline(threshold, color="C1", linestyle="--", label="theory: 2 / 10")
-ax.legend()
 last = descents.values[-1].cpu()
+steps = len(descents.points) - 1
+ax.semilogy(rates.cpu(), last, "o", label=f"step {steps}")
+ax.axvline(threshold, color="C1", linestyle="--", label="theory: 2 / 10")
+ax.set(xlabel="learning rate", ylabel="value")
+ax.legend()
 fig.set_label(
-    f"Value after {len(descents.points) - 1} steps against the learning "
+    f"Value after {steps} steps against the learning "
     f"rate. It falls to {last.min():.0e}, rises steeply towards the "
     f"threshold {threshold:g}, and beyond it reaches {last.max():.0e}."
 )

@@ -56,7 +56,6 @@ film = plotting.animation(
     domain=((-2.0, 0.6), (-0.6, 1.0)),
     frames=20,
 )
-plt.gca().set_aspect("equal")
 ways = [way_across(path).item() for path in (plain, heavy)]
 ends = [path.points[-1].norm().item() for path in (plain, heavy)]
 plt.gcf().set_label(

@@ -93,7 +93,6 @@ for ax, (name, plane) in zip(axes, planes.items(), strict=True):
         net, cross_entropy, (inputs, targets), plane, span=span, points=31
     )
     plotting.contour(found, ax=ax)
-    ax.set_aspect("equal")
     x, y = paths[name].T.cpu()
     ax.plot(x, y, ".-", color="C1", label="training")
     ax.plot(x[-1], y[-1], "o", color="C1", label="its end")

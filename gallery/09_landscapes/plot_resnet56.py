@@ -99,16 +99,6 @@ spread.set_label(
 plt.show()
 
 # %%
-# The surface without skips alone, turning, on a scale of its own, so that
-# its pits can be seen. Start the animation with the button.
-
-turning = plotting.turning_surface(rough, frames=18)
-plt.gcf().set_label(
-    "The surface without skips turns once: pits and ridges on all sides."
-)
-plt.show()
-
-# %%
 # Where is this picture weak? The network without skips learned something,
 # but is far from solving the task. It got as much time as the other one.
 # Guessing would cost :math:`\ln 10` and be right for one digit in ten.
