@@ -36,9 +36,12 @@ extensions = [
     "sphinx_sitemap",
     "notfound.extension",
     "api_names",
+    "chapter_downloads",
     "katex_math",
     "page_foot",
+    "page_links",
     "pitfall_pages",
+    "prose_numbers",
 ]
 exclude_patterns = [
     "_*",
@@ -71,6 +74,7 @@ html_theme_options = {
     },
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
+    "article_header_end": ["page-links"],
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "navigation_with_keys": False,
     "footer_start": ["page-foot"],
