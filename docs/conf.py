@@ -37,6 +37,7 @@ extensions = [
     "notfound.extension",
     "api_names",
     "chapter_downloads",
+    "guide_terms",
     "katex_math",
     "page_foot",
     "page_links",

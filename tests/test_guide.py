@@ -90,3 +90,72 @@ def test_a_chapter_ends_with_exercises_of_three_kinds_and_the_way_on(chapter):
     counts = {kind: len(re.findall(kind, exercises)) for kind in EXERCISES}
     assert sum(counts.values()) >= 4, counts
     assert all(counts.values()), counts
+
+
+TERMS = guide.Terms()
+INTRODUCED = guide.introductions(CHAPTERS)
+ORDER = [chapter.name for chapter in CHAPTERS]
+
+
+def test_each_term_of_the_glossary_is_introduced_and_no_other():
+    assert set(TERMS) == set(INTRODUCED)
+
+
+@of_each_chapter
+def test_a_term_stands_in_italics_where_it_is_introduced(chapter):
+    italic = re.findall(r"(?<![\w*])\*(?! )([^*]+)\*(?![\w*])", chapter.text)
+    shown = {entry.term for text in italic for entry, _ in TERMS.occurrences(text)}
+    first = {term for term in chapter.introduces if INTRODUCED[term] == chapter}
+    assert first - shown == set()
+
+
+@of_each_chapter
+def test_no_term_is_used_before_it_is_introduced(chapter):
+    early = [
+        f"{chapter.path}:{chapter.prose.count(chr(10), 0, match.start()) + 1}: "
+        f"{match[0]!r} belongs to {INTRODUCED[entry.term].name}"
+        for entry, match in TERMS.occurrences(chapter.prose)
+        if entry.strict and entry.term in INTRODUCED
+        if ORDER.index(INTRODUCED[entry.term].name) > ORDER.index(chapter.name)
+    ]
+    assert early == []
+
+
+# What the guide called things once, and sayings where a statement is meant.
+PRIVATE = re.compile(
+    r"""\b(?:
+        (?:the|a|this|its|torch's|autograd's)\ record(?!\s+of) | way\ (?:forth|back)
+      | pass\ forth | (?:a|the)\ bend | bends? \ between | the\ rate(?!\ (?:of|at)\b)
+      | the\ shares | shares\ (?:of|that)\ | (?:one|you)\ often\ reads?
+      | is\ nothing\ but | is\ one\ number,\ the | that\ it\ is\ no\ function
+      | than\ that\ is\ none | timed\ the\ telling | its\ weights\ are\ some
+      | descend\ the\ negative | each\ unit\ of\ way | who\ held\ the\ watch
+    )\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+COMMENT = re.compile(r"^# (?!curriculum)(.*)$", re.MULTILINE)
+PAGES = [
+    *sorted((ROOT / "docs" / "guide").glob("*.md")),
+    ROOT / "docs" / "myths.md",
+    *sorted((ROOT / "gallery").rglob("plot_*.py")),
+]
+
+
+def prose(path):
+    """Return what a page says to a reader, on one line."""
+    said = guide.Chapter(path).prose
+    if path.suffix == ".py":
+        code = path.read_text("utf-8")
+        said = "\n".join([ast.get_docstring(ast.parse(code)), *COMMENT.findall(code)])
+    return " ".join(said.split())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_prose_speaks_the_language_of_the_field(path):
+    said = prose(path)
+    found = [
+        said[max(0, match.start() - 30) : match.end() + 20]
+        for match in PRIVATE.finditer(said)
+    ]
+    assert found == []
