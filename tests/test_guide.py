@@ -159,3 +159,47 @@ def test_the_prose_speaks_the_language_of_the_field(path):
         for match in PRIVATE.finditer(said)
     ]
     assert found == []
+
+
+page_links = extension("page_links")
+GITHUB = "https://github.com/someone/autodiff_guide"
+
+
+def test_without_a_repository_a_chapter_offers_its_downloads_and_no_page_more():
+    chapter = page_links.links("guide/tensors", "", downloads=True)
+    assert [target for _, target in chapter] == [
+        "_downloads/guide/tensors.ipynb",
+        "_downloads/guide/tensors.py",
+    ]
+    assert page_links.links("myths", "", downloads=False) == []
+
+
+def test_with_a_repository_a_chapter_leads_to_colab_to_its_source_and_to_the_issues():
+    links = dict(page_links.links("guide/tensors", GITHUB, downloads=True))
+    colab = "https://colab.research.google.com/github/someone/autodiff_guide/blob"
+    at = {name: links[name] for name in [*links][2:]}
+    assert at == {
+        "Open in Colab": f"{colab}/gh-pages/_downloads/guide/tensors.ipynb",
+        "Edit": f"{GITHUB}/edit/main/docs/guide/tensors.md",
+        "Source": f"{GITHUB}/blob/main/docs/guide/tensors.md",
+        "Report a mistake": f"{GITHUB}/issues/new?title=guide/tensors%3A%20",
+    }
+
+
+def test_a_page_of_the_gallery_leads_to_its_script_and_one_without_a_file_nowhere():
+    script = next((ROOT / "gallery").rglob("plot_*.py"))
+    page = f"auto_{script.relative_to(ROOT).with_suffix('').as_posix()}"
+    links = dict(page_links.links(page, GITHUB, downloads=False))
+    assert links["Source"].endswith(f"/main/{script.relative_to(ROOT).as_posix()}")
+    assert page_links.links("genindex", GITHUB, downloads=False) == []
+
+
+def test_the_repository_is_the_one_setting(tmp_path):
+    setting = tmp_path / "pyproject.toml"
+    setting.write_text("[project]\nname = 'x'\n")
+    assert page_links.repository(setting) == ""
+    setting.write_text(f"[project.urls]\nRepository = '{GITHUB}/'\n")
+    assert page_links.repository(setting) == GITHUB
+    setting.write_text("[project.urls]\nRepository = 'https://example.org'\n")
+    with pytest.raises(ValueError, match="expected a Repository on https://github"):
+        page_links.repository(setting)
