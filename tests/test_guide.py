@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+import autodiff_guide as ag
+from autodiff_guide.descent import GradientDescent
 
 ROOT = Path(__file__).parent.parent
 EXT = ROOT / "docs" / "_ext"
@@ -203,3 +207,23 @@ def test_the_repository_is_the_one_setting(tmp_path):
     setting.write_text("[project.urls]\nRepository = 'https://example.org'\n")
     with pytest.raises(ValueError, match="expected a Repository on https://github"):
         page_links.repository(setting)
+
+
+SHEET = (ROOT / "docs" / "guide" / "cheat_sheet.md").read_text("utf-8")
+LINES = re.compile(r"^\| `([^`]+)` \| (?:`(\(.*?\))`)?", re.MULTILINE)
+MESSAGES = re.compile(r"^\| (.*?) \| .*\{doc\}`/pitfalls/([\w-]+)` \|$", re.MULTILINE)
+
+
+def test_each_line_of_the_cheat_sheet_runs_and_has_the_shape_that_stands_there():
+    names = {"torch": torch, "ag": ag, "GradientDescent": GradientDescent}
+    for code, shape in LINES.findall(SHEET):
+        is_value = isinstance(ast.parse(code).body[0], ast.Expr)
+        value = eval(code, names) if is_value else exec(code, names)
+        if shape:
+            assert str(tuple(value.shape)) == shape, code
+
+
+def test_each_message_of_the_cheat_sheet_is_explained_on_its_page():
+    named = MESSAGES.findall(SHEET)
+    assert named
+    assert [(m, ag.explain(m).pitfall.name) for m, _ in named] == named
