@@ -131,7 +131,7 @@ PRIVATE = re.compile(
         (?:the|a|this|its|torch's|autograd's)\ record(?!\s+of) | way\ (?:forth|back)
       | pass\ forth | (?:a|the)\ bend | bends? \ between | the\ rate(?!\ (?:of|at)\b)
       | the\ shares | shares\ (?:of|that)\ | (?:one|you)\ often\ reads?
-      | is\ nothing\ but | is\ one\ number,\ the | that\ it\ is\ no\ function
+      | is\ nothing\ but | is,\ is\ one\ number | that\ it\ is\ no\ function
       | than\ that\ is\ none | timed\ the\ telling | its\ weights\ are\ some
       | descend\ the\ negative | each\ unit\ of\ way | who\ held\ the\ watch
     )\b""",
