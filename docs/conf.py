@@ -37,10 +37,14 @@ extensions = [
     "notfound.extension",
     "api_names",
     "gallery_path",
+    "chapter_downloads",
+    "guide_terms",
     "katex_math",
     "page_foot",
+    "page_links",
     "pitfall_pages",
     "search_words",
+    "prose_numbers",
 ]
 exclude_patterns = [
     "_*",
@@ -73,6 +77,7 @@ html_theme_options = {
     },
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
+    "article_header_end": ["page-links"],
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "article_footer_items": ["related"],
     "navigation_with_keys": False,

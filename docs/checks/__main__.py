@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import addresses
+import downloads
 import offline
 import scripts
 import weight
@@ -15,7 +16,7 @@ if not (site / "index.html").exists():
     sys.exit("run `tox -e docs` first")
 faults = [
     f"{check.__name__}: {fault}"
-    for check in (offline, addresses, scripts, weight)
+    for check in (offline, addresses, downloads, scripts, weight)
     for fault in check.faults(site)
 ]
 print("\n".join(faults) or f"{site}: nothing to complain of")

@@ -2,8 +2,8 @@
 Where was the NaN born?
 =======================
 
-A NaN in a gradient has a birthplace: the first operation on the way back
-that made one from finite numbers. Anomaly mode stops there.
+A NaN in a gradient comes from one operation: the first of the backward pass
+that made a NaN from finite numbers. Anomaly mode stops there.
 """
 
 # curriculum: C5.10
@@ -52,8 +52,8 @@ fig.set_label(
 )
 
 # %%
-# Which operation did it? In anomaly mode torch looks at each gradient on
-# the way back and stops at the first NaN.
+# Which operation did it? In anomaly mode torch looks at each gradient of
+# the backward pass and stops at the first NaN.
 
 with warnings.catch_warnings(), torch.autograd.set_detect_anomaly(True):
     warnings.simplefilter("ignore")
@@ -87,9 +87,9 @@ safe = torch.linalg.vector_norm(points, dim=-1)
 print("slope at the origin:", slope[bad].tolist())
 
 # %%
-# Anomaly mode also keeps the traceback of each operation of the way forth,
-# and that makes everything slower. Switch it on to find a NaN, and off
-# again.
+# Anomaly mode also keeps the traceback of each operation of the forward
+# pass, and that makes everything slower. Switch it on to find a NaN, and
+# off again.
 
 assert "PowBackward0" in birthplace
 assert "sqrt (SqrtBackward0)" in diagnosis.findings[0].sentence

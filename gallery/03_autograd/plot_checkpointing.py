@@ -2,7 +2,8 @@
 Checkpointing trades time for memory
 ====================================
 
-Backward needs the values of the way forth, and a deep network has many.
+The backward pass needs values of the forward pass, and a deep network has
+many of them.
 Checkpointing keeps a few of them and computes the others again.
 """
 

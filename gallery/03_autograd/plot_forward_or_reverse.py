@@ -103,8 +103,8 @@ fig.set_label(
 # %%
 # **Why training uses reverse mode.** A loss is one output of millions of
 # inputs. Reverse mode gets its whole gradient in one pass, forward mode
-# would need one pass for each parameter. What reverse mode pays with is
-# memory: it must keep the values until the way back.
+# would need one pass for each parameter. The price of reverse
+# mode is memory: it must keep the values until the backward pass.
 #
 # And when there is one input and many outputs, forward mode wins:
 # :func:`autodiff_guide.derivatives.jvp` is one pass of it,

@@ -33,8 +33,9 @@ print("gradient of p[1]:", [round(g, 4) for g in of_second.tolist()])
 print("gradient of p[2]:", [round(g, 4) for g in of_third.tolist()])
 
 # %%
-# Raising a score raises its own share and lowers the two others, so each
-# group of bars sums to 0: the shares always sum to 1.
+# Raising a logit raises its own probability and lowers the two others. Each
+# group of bars sums to 0, because adding a constant to all logits changes
+# nothing.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 places = torch.arange(3).numpy()
@@ -61,9 +62,9 @@ except RuntimeError as error:
 print(refusal.split(". ")[0])
 
 # %%
-# **Why.** Softmax saves its result for the way back. Once that is freed,
-# its slope cannot be computed any more. Freeing is the default because the
-# saved tensors are most of the memory that training needs.
+# **Why.** Softmax saves its result for the backward pass. Once that is
+# freed, its slope cannot be computed any more. Freeing is the default
+# because the saved tensors are most of the memory that training needs.
 #
 # **The fix** is rarely ``retain_graph``. If all gradients are wanted, ask
 # once, for the Jacobian. If the *parameters* have changed since, compute

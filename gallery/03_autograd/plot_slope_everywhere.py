@@ -38,8 +38,8 @@ fig.set_label(
 )
 
 # %%
-# **Where it breaks.** Try it on softmax, which turns numbers into shares of
-# one. Every gradient is 0, as if softmax were flat.
+# **Where it breaks.** Try it on softmax, which turns logits into
+# probabilities. Every gradient is 0, as if softmax were flat.
 
 scores = torch.tensor([3.0, 1.0, -3.0], device=device, requires_grad=True)
 shares = scores.softmax(0)

@@ -203,8 +203,8 @@ fig.set_label(
 )
 
 # %%
-# What torch adds: tensors instead of numbers, memory that is freed on the
-# way back, and many kinds of device. The idea is the one above:
+# What torch adds: tensors instead of numbers, memory that is freed during
+# the backward pass, and many kinds of device. The idea is the one above:
 # :doc:`/guide/backpropagation`.
 
 assert (output.value, a.gradient, b.gradient) == (8, 4, 2)
