@@ -8,6 +8,8 @@ transpose, and it is destroyed without a word.
 """
 
 # curriculum: C4.10
+import warnings
+
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.cbook import get_sample_data
@@ -76,7 +78,9 @@ fig.set_label(
 # ``torch.linalg.svd`` returns *V* transposed. The old one is deprecated in
 # its documentation, but does not warn. The shapes may fit all the same:
 
-U, S, V = torch.svd(picture)
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    U, S, V = torch.svd(picture)
 mixed_up = U * S @ V
 mended = U * S @ V.mT
 
@@ -110,6 +114,20 @@ except RuntimeError as refusal:
     print(str(refusal).replace("x", " × "))
 
 # %%
+# A small matrix may hide the mistake. For the matrix at the top *V* is 2 by 2,
+# and the signs of a pair of singular vectors are free. With one choice of signs
+# *V* is a reflection, which is its own transpose, and the wrong product is
+# right; with the other it is a rotation, and the product is wrong.
+
+U, S, V = torch.svd(A)
+off = []
+for signs in (A.new_tensor([1.0, 1.0]), A.new_tensor([1.0, -1.0])):
+    missed = torch.linalg.norm(A - U * signs * S @ (V * signs))
+    off.append(float(missed / torch.linalg.norm(A)))
+off.sort()
+print(f"error with V: {off[0]:.0e} or {off[1]:.0%}, by the choice of signs")
+
+# %%
 # The claims, from the values drawn.
 
 for rank, found in kept.items():
@@ -117,4 +135,5 @@ for rank, found in kept.items():
 assert kept[80].bytes_saved > picture.nbytes / 2
 assert error(mended) < 1e-12
 assert error(mixed_up) > 1
+assert off[0] < 1e-5 < 0.1 < off[1]
 plt.show()
