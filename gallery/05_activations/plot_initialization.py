@@ -199,9 +199,9 @@ fig.set_label(
 # %%
 # Zeros stay at the mean of the targets, and so do most networks with
 # torch's default, even with the best rate. The constant learns what one
-# unit for each layer can learn. With He's weights every network learns. With
-# Xavier's most do: their signal is smaller after eight layers, but a larger
-# rate makes up for it.
+# unit for each layer can learn. With He's weights every network learns.
+# With Xavier's most do: their signal is smaller after eight layers, but a
+# larger rate makes up for it.
 #
 # **Where it does not matter.** With one hidden layer the default weights
 # learn as well as the others. Depth is what multiplies a factor by itself.
