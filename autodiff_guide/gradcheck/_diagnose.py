@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Findings, Jacobian
 from autodiff_guide.gradcheck._columns import Evidence, Status
+from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._kinds import KINDS
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._terms import EXACT, STANDS_OUT, chain
@@ -332,14 +333,14 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
 
 def diagnose(
     user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> tuple[str, tuple[str, ...], str]:
-    """Return a verdict, kinds, the most specific first, and a sentence to the author.
+) -> None:
+    """Conclude with kinds, the most specific first, and a sentence to the author.
 
     The evidence is on `compared`: the map of the user, or sums of its outputs.
     """
     if evidence.kink is not None and not evidence.count(Status.DISAGREE):
         sentence = f"{evidence.kink[1]}, and does not lie between them"
-        return "fail", ("kink",), sentence
+        raise ConclusionError("fail", ("kink",), sentence)
     found = Jacobian(user, compared, base, evidence, names).blocks
     wrong = [block for block in found if block.wrong.any()]
     findings = [_explain(block) for block in wrong[:4]]
@@ -360,7 +361,8 @@ def diagnose(
             kinds = ("detached", *kinds) if caused else (*kinds, "detached")
             sentence += f"; the function uses .{watch.found} on a value that needs grad"
     close = all(other == ("low-precision",) for other, _ in findings)
-    return "inconclusive" if close else "fail", tuple(dict.fromkeys(kinds)), sentence
+    verdict = "inconclusive" if close else "fail"
+    raise ConclusionError(verdict, tuple(dict.fromkeys(kinds)), sentence)
 
 
 def _explain(block: Block) -> tuple[tuple[str, ...], str]:
