@@ -101,7 +101,7 @@ class Check:
 
     def _by_column(self, seen: Screen, base: Base) -> None:
         """Look at columns of the Jacobian; conclude if any is wrong."""
-        problem, accepted = self.problem, self.settings
+        problem, whole, accepted = self.problem, base, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
             problem, base = self._sums_of_outputs(base)
         movable = torch.arange(problem.n, device=problem.device)
@@ -111,11 +111,9 @@ class Check:
         partial = len(columns) < len(movable)
         evidence = compare(problem, base, columns, accepted)
         if partial and seen.disagree and not evidence.failed:
-            wrong = set(bisect(problem, base, accepted, self.generator))
-            more = sorted(wrong.difference(columns.tolist()))
-            if more:
-                found = compare(problem, base, columns.new_tensor(more), accepted)
-                evidence = evidence.joined(found)
+            wrong = bisect(self.problem, whole, seen, accepted, self.generator)
+            columns = torch.cat([columns, columns.new_tensor(wrong)]).unique()
+            evidence = compare(problem, base, columns, accepted)
         self.compared, self.evidence = problem, evidence
         if evidence.failed:
             diagnose(self.problem, problem, base, evidence, self.names)
@@ -163,9 +161,9 @@ class Check:
         if evidence is not None:
             flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
             seen.vacuous = not bool(evidence.yours.any()) and flat
-            if evidence.count(Status.KINK):
+            if sentence := allowed_kink(self.compared, evidence, self.names):
                 seen.kinked = False
-                remarks["kink"] = allowed_kink(self.compared, evidence, self.names)
+                remarks["kink"] = sentence
         if base.checked is not None and (bad := int((~base.usable).sum())):
             remarks["nonfinite"] = NOT_FINITE.format(bad, len(base.usable))
         if problem.refused:

@@ -222,32 +222,19 @@ def offset(block: Block) -> Findings:
         yield ("offset", "localized"), text
 
 
-def broadcast(block: Block) -> Findings:
-    """Yield which slice alone of a broadcast input's uses was counted."""
-    shape = block.output_shape
-    fewer = math.prod(block.shape) < math.prod(shape)
-    if fewer and (block.moves & ~block.grows).any():
-        wrong = block.wrong.any(1).reshape(shape)
-        for d, size in enumerate(shape):
-            right = (~wrong.transpose(0, d).reshape(size, -1).any(1)).nonzero()
-            if size > 1 and len(right) == 1:
-                text = f" holds only slice {int(right)} of output dim {d}: the sum over"
-                yield ("broadcast",), f"{text} the broadcast dimension is missing"
-
-
 def diagonal(block: Block) -> Findings:
-    """Yield that cross terms are missing: a sum over elements, cut short."""
+    """Yield that terms of a sum are missing: over elements, or over a broadcast."""
     missing, extra = block.moves & ~block.grows, block.grows & ~block.moves
     columns = missing.any(0)
     most = 2 * missing.sum() >= block.wrong.sum()
     wide = 2 * block.wrong.any(0).sum() > block.live.sum()
     others = columns.any() & block.grows.any(0)[columns].all()
     if most & wide & others & ~extra.any():
+        kind, what = "diagonal", "cross terms are missing (a statistic held fixed?)"
+        if math.prod(block.shape) < math.prod(block.output_shape):
+            kind, what = "broadcast", "the sum over a broadcast dimension is missing"
         text = f" is zero at {int(missing.sum())} places where the numeric one is not"
-        yield (
-            ("diagonal",),
-            f"{text}: cross terms are missing (a statistic held fixed?)",
-        )
+        yield (kind,), f"{text}: {what}"
 
 
 def localized(block: Block) -> Findings:
@@ -323,7 +310,6 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
     rearranged,
     inverted_mask,
     offset,
-    broadcast,
     diagonal,
     localized,
     chain,

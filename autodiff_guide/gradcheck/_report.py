@@ -281,10 +281,10 @@ def input_rows(
 
 
 def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
-    """Return the sentence on kinks where yours lies between the slopes."""
+    """Return the sentence on kinks where yours lies between the slopes, if any."""
     kinks = evidence.count(Status.KINK)
-    if evidence.kink is None:
-        return f"{kinks} elements have one slope only, on the edge of the domain"
+    if evidence.kink is None or not kinks:
+        return ""
     element, sides = evidence.kink
     k, index = problem.locate(element)
     at = f"{names[k]}{list(index)} sits on a kink"
