@@ -153,10 +153,9 @@ def test_error_where_the_slope_is_zero():
     assert report.inputs[0].error == torch.inf
 
 
-def test_html_holds_a_paragraph_a_table_and_a_list():
+def test_html_holds_a_table_and_a_list():
     html = check_gradient(lambda x: x**2, X, gradient=lambda x: x)._repr_html_()
-    assert html.startswith("<p>FAIL (factor): your gradient is 1/2 times")
-    assert "<caption>What was checked</caption>" in html
+    assert "<caption>FAIL (factor): your gradient is 1/2 times" in html
     assert html.count("<li>") == 3
     assert html.endswith("</ul>")
 

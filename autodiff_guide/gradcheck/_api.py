@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from autodiff_guide.gradcheck._check import Check
 from autodiff_guide.gradcheck._map import Function, Map, has_derivative
 from autodiff_guide.gradcheck._modes import (
-    add_forward_mode,
+    check_both_modes,
     second_derivative,
     with_gradient,
 )
@@ -223,9 +223,7 @@ def run_check(
             fn, inputs, chosen = second_derivative(fn, inputs, chosen, settings.seed)
         wrt, names = list(chosen), list(chosen.values())
         problem = Map(fn, inputs, wrt)
-        autograd = Check(problem, names, settings).run()
-        if settings.forward and autograd:
-            autograd = add_forward_mode(autograd, problem, names, settings)
+        autograd = check_both_modes(problem, names, settings)
         if settings.order == 2:
             sentence = f"of the second derivative: {autograd.sentence}"
             autograd = replace(autograd, sentence=sentence)

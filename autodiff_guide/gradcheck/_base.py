@@ -205,36 +205,32 @@ def _require_same(
         raise ConclusionError("fail", (kind,), sentence.format(difference))
 
 
-def outputs_alone(problem: Map, base: Base, generator: torch.Generator) -> None:
+def outputs_alone(problem: Map, V: Tensor, A: Tensor) -> None:
     """Conclude if a backward mishandles an output that nobody used.
 
     A loss of one output only passes no gradient for the others. That must equal passing
-    zeros.
+    zeros, so what each output pulls back alone must add up to A = V J.
     """
     leaves, outputs = problem.base_graph
     attached = [k for k, y in enumerate(outputs) if y.requires_grad]
     if len(attached) < 2 or not leaves:  # the derivative itself is given
         return
-    v = torch.randn(1, problem.output_size, generator=generator).to(base.value)
-    v = v.where(base.usable, 0.0)
     alone = {}
     for k in attached:
         try:
             only = [y if i == k else y.detach() for i, y in enumerate(outputs)]
-            alone[k] = problem.pullback(v, graph=(leaves, only))
+            alone[k] = problem.pullback(V[:1], graph=(leaves, only))
         except ConclusionError as end:
             sentence = f"where only output {k} is used, {end.sentence}"
             raise ConclusionError(end.verdict, end.kinds, sentence) from end
-    together = problem.pullback(v)
     share = max(SAME_GRADIENT, 100 * problem.eps)
     parts = torch.cat(list(alone.values()))
-    size = sum(map(largest, alone.values()))
-    if largest(parts.sum(0, keepdim=True) - together) <= share * size:
+    if largest(parts.sum(0) - A[0]) <= share * largest(parts.abs().sum(0)):
         return
     for k in attached:
         here = slice(*problem.output_starts[k : k + 2])
-        zeros = torch.zeros_like(v)
-        zeros[:, here] = v[:, here]
+        zeros = torch.zeros_like(V[:1])
+        zeros[:, here] = V[:1, here]
         other = problem.pullback(zeros)
         if largest(alone[k] - other) > share * largest(other):
             break

@@ -19,7 +19,7 @@ from autodiff_guide.gradcheck._differences import (
     limit,
 )
 from autodiff_guide.gradcheck._map import Map, largest
-from autodiff_guide.gradcheck._screen import on_ladder, random_lengths
+from autodiff_guide.gradcheck._screen import Screen, on_ladder, random_lengths
 from autodiff_guide.gradcheck._settings import Settings
 
 # Error bars within which two slopes are equal.
@@ -28,8 +28,8 @@ BARS = 5
 ROUNDINGS = 50
 # An error bar is sharp below these shares of the slope, and of the largest one.
 SHARP, SHARP_OF_LARGEST = 1e-3, 1e-5
-# Directions and cotangents of the bisection, and how many wrong elements it looks for.
-BISECTION_PROBES, BISECTION_COTANGENTS, BISECTED = 2, 4, 3
+# Directions of the bisection, and how many wrong elements it looks for.
+BISECTION_PROBES, BISECTED = 2, 3
 SIDES = "the slope is {:.6g} on the left and {:.6g} on the right, yours is {:.6g}"
 # A tolerance from which on one difference tells whether a slope is accepted.
 MUCH = 1e-5
@@ -78,12 +78,6 @@ class Evidence:
         """Return how many elements have this status."""
         return int((self.status == status).sum())
 
-    def joined(self, other: Evidence) -> Evidence:
-        """Return these columns and those of `other`."""
-        tensors = [k for k, x in vars(self).items() if isinstance(x, Tensor)]
-        both = {k: torch.cat([getattr(self, k), getattr(other, k)]) for k in tensors}
-        return Evidence(**both, kink=(other if other.failed else self).kink)
-
     @property
     def failed(self) -> bool:
         """Whether any element is wrong."""
@@ -121,35 +115,29 @@ def move_columns(
 
     Only the tensor that holds the element is batched; the others are shared.
     """
-    H, C, m = len(steps), len(columns), problem.output_size
-    if H > 1 and problem.rows_at_once(problem.n) < 2 * H:
-        alone = [move_columns(problem, columns, [step], scale) for step in steps]
-        return Values(*map(torch.cat, zip(*alone, strict=True)))
-    plus, minus = problem.x.new_empty(2, H, C, m).unbind()
-    ahead, behind = problem.x.new_empty(2, H, C, 1).unbind()
-    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)[:, None]
+    shape = (2, len(steps), len(columns), -1)
+    sizes = torch.tensor(steps, dtype=torch.float64, device=problem.device)
+    moves = sizes[:, None] * scale[columns]
+    moves = torch.stack([moves, -moves]).flatten()
+    elements = columns.repeat(2 * len(steps))
+    y = problem.x.new_empty(len(elements), problem.output_size)
     for p, x in enumerate(problem.points):
-        start, stop = problem.starts[p], problem.starts[p + 1]
-        mine = ((columns >= start) & (columns < stop)).nonzero().flatten()
-        chunk = max(1, problem.rows_at_once(x.numel()) // (2 * H))
-        for here in torch.split(mine, chunk) if len(mine) else ():
-            local = (columns[here] - start).to(x.device)
-            centre = problem.x[columns[here]]
-            move = sizes * scale[columns[here]]
-            up, down = (centre + move).to(x), (centre - move).to(x)
-            points = (
-                x.reshape(-1).repeat(2 * H * len(here), 1).view(2, H, len(here), -1)
+        local = elements - problem.starts[p]
+        mine = ((local >= 0) & (local < x.numel())).nonzero().flatten()
+        rows = problem.rows_at_once(x.numel())
+        for here in mine.split(rows) if len(mine) else ():
+            points = x.reshape(1, -1).repeat(len(here), 1)
+            each, at = (
+                torch.arange(len(here), device=x.device),
+                local[here].to(x.device),
             )
-            each = torch.arange(len(here), device=x.device)
-            points[0][:, each, local] = up
-            points[1][:, each, local] = down
+            to = (problem.x[elements[here]] + moves[here]).to(x)
+            moves[here] = to.to(moves) - problem.x[elements[here]]  # as really moved
+            points[each, at] = to
             batch = list(problem.points)
             batch[p] = points.view(-1, *x.shape)
-            y = problem.values(batch, p).view(2, H, len(here), m)
-            plus[:, here], minus[:, here] = y
-            ahead[:, here, 0] = up.to(centre) - centre
-            behind[:, here, 0] = centre - down.to(centre)
-    return Values(plus, minus, ahead, behind)
+            y[here] = problem.values(batch, p)
+    return Values(*y.view(shape), *moves.abs().view(shape))
 
 
 def jacobian_columns(problem: Map, columns: Tensor) -> Tensor:
@@ -205,24 +193,12 @@ def _first_look(
     Where much is accepted, one step tells: what agrees with it is not wrong by more.
     """
     h = first_step(problem.eps)
-    if accepted.rtol >= MUCH:
-        values = move_columns(problem, columns, [h], base.scale)
-        (numeric,) = values.central
-        bar = 2 * values.rounding(problem, base)[0] / values.ahead[0]
-        share = accepted.rtol * torch.minimum(yours.abs(), numeric.abs())
-        settled = (yours - numeric).abs() <= accepted.atol + share
-        if base.checked is not None:
-            settled |= ~base.checked
-        if bool(settled.all()):
-            slack = ROUNDINGS * problem.eps * yours.abs()
-            status = torch.full_like(yours, Status.AGREE, dtype=torch.int8)
-            evidence = Evidence(columns, yours, numeric, bar, slack, status)
-            return evidence, yours.new_zeros(len(columns))
-    values = move_columns(problem, columns, [h, h / 2], base.scale)
+    steps = [h] if accepted.rtol >= MUCH else [h, h / 2]
+    values = move_columns(problem, columns, steps, base.scale)
     finite = torch.isfinite(values.plus + values.minus).all(0) & base.usable
-    coarse, fine = values.central
+    coarse, fine = values.central[0], values.central[-1]
     rounding = values.rounding(problem, base).amax(0)
-    bar = (coarse - fine).abs() * (2 / 3) + 4 * rounding / values.ahead[1]
+    bar = (coarse - fine).abs() * (2 / 3) + 4 * rounding / values.ahead[-1]
     numeric = (4 * fine - coarse) / 3
     shown = torch.maximum(_sizes(yours), numeric.abs().where(finite, 0.0))
     nearby = torch.maximum(shown.amax(0), shown.amax(1, keepdim=True))
@@ -253,13 +229,15 @@ def _judge(
     """Find the limits that columns have on a ladder, and what they say of yours."""
     noise = 2 * values.rounding(problem, base) / (values.ahead + values.behind)
     numeric, bar = limit(values.central, noise)
-    finer, finer_bar = extrapolated_limit(values.central, noise, steps, 2)
-    numeric = torch.where(finer_bar < bar, finer, numeric)
-    bar = torch.minimum(finer_bar, bar)
     ahead = (values.plus - base.value) / values.ahead
     behind = (base.value - values.minus) / values.behind
-    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps, 1)
-    left, left_bar = extrapolated_limit(behind, 2 * noise, steps, 1)
+    right, right_bar = extrapolated_limit(ahead, 2 * noise, steps)
+    left, left_bar = extrapolated_limit(behind, 2 * noise, steps)
+    has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
+    # On the edge of its domain a function has one slope only.
+    edge = (has_left ^ has_right) & ~torch.isfinite(bar)
+    numeric = torch.where(edge, torch.where(has_right, right, left), numeric)
+    bar = torch.where(edge, torch.minimum(left_bar, right_bar), bar)
 
     yours, rounding = evidence.yours[block], evidence.rounding[block]
     peak = _sizes(evidence.yours).amax(0)
@@ -279,7 +257,6 @@ def _judge(
     unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
     sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
 
-    has_left, has_right = torch.isfinite(left_bar), torch.isfinite(right_bar)
     both_bars = left_bar + right_bar
     steepest = torch.maximum(left.abs(), right.abs())
     gap = 2 * BARS * both_bars + 1e-6 * steepest + 1e-9 * peak
@@ -287,29 +264,21 @@ def _judge(
     low, high = torch.minimum(left, right), torch.maximum(left, right)
     between = yours >= low - slack(low, both_bars)
     between &= yours <= high + slack(high, both_bars)
-    edge = (has_left ^ has_right) & ~resolved
-    side = torch.where(has_right, right, left)
-    side_bar = torch.where(has_right, right_bar, left_bar)
-    on_edge = (yours - side).abs() <= slack(side, side_bar)
 
     status = torch.full_like(yours, Status.UNRESOLVED, dtype=torch.int8)
     status[close & sharp] = Status.AGREE
-    status[resolved & ~close] = Status.DISAGREE
-    status[edge & on_edge] = Status.KINK
-    status[edge & ~on_edge & (side_bar < SHARP * side.abs())] = Status.DISAGREE
+    status[resolved & ~close & (sharp | ~edge)] = Status.DISAGREE
     status[kink & between] = Status.KINK
     status[kink & ~between] = Status.BAD_KINK
-    status[~torch.isfinite(yours) & (resolved | edge)] = Status.DISAGREE
+    status[~torch.isfinite(yours) & resolved] = Status.DISAGREE
 
-    numeric = torch.where(resolved, numeric, side)
-    bar = torch.where(resolved, bar, side_bar)
     better = evidence.status[block] == Status.UNRESOLVED
     if again:
         better = _clearer(evidence, block, status, numeric, bar)
     evidence.status[block] = torch.where(better, status, evidence.status[block])
     evidence.numeric[block] = torch.where(better, numeric, evidence.numeric[block])
     evidence.bar[block] = torch.where(better, bar, evidence.bar[block])
-    kinks = kink & ~edge & better & torch.isfinite(left + right)
+    kinks = kink & better & torch.isfinite(left + right)
     outside = bool((kinks & (status == Status.BAD_KINK)).any())
     if bool(kinks.any()) and (outside or evidence.kink is None):
         at = divmod(int((status * kinks).flatten().argmax()), status.shape[1])
@@ -342,18 +311,18 @@ def _sizes(x: Tensor) -> Tensor:
 
 
 def bisect(
-    problem: Map, base: Base, accepted: Settings, generator: torch.Generator
+    problem: Map,
+    base: Base,
+    seen: Screen,
+    accepted: Settings,
+    generator: torch.Generator,
 ) -> list[int]:
     """Return some wrong elements of a large input, halving where they may be.
 
     A random probe of half the elements tells whether that half holds a wrong one, or
     else the other must, so that log2(n) halves lead to one wrong element among n.
     """
-    m = problem.output_size
-    rows = min(m, BISECTION_COTANGENTS)
-    V = random_lengths(rows, m, generator).to(base.value) / (_sizes(base.value) + 1)
-    V = base.masked(V)
-    A = problem.pullback(V)
+    V, A = seen.cotangents, seen.pulled
     steps = ladder(problem.eps)[2:9]
 
     def suspicious(some: Tensor) -> bool:

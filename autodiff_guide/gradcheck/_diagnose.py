@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Findings, Jacobian
 from autodiff_guide.gradcheck._columns import Evidence, Status
+from autodiff_guide.gradcheck._conclusion import ConclusionError
 from autodiff_guide.gradcheck._kinds import KINDS
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._terms import EXACT, STANDS_OUT, chain
@@ -221,32 +222,19 @@ def offset(block: Block) -> Findings:
         yield ("offset", "localized"), text
 
 
-def broadcast(block: Block) -> Findings:
-    """Yield which slice alone of a broadcast input's uses was counted."""
-    shape = block.output_shape
-    fewer = math.prod(block.shape) < math.prod(shape)
-    if fewer and (block.moves & ~block.grows).any():
-        wrong = block.wrong.any(1).reshape(shape)
-        for d, size in enumerate(shape):
-            right = (~wrong.transpose(0, d).reshape(size, -1).any(1)).nonzero()
-            if size > 1 and len(right) == 1:
-                text = f" holds only slice {int(right)} of output dim {d}: the sum over"
-                yield ("broadcast",), f"{text} the broadcast dimension is missing"
-
-
 def diagonal(block: Block) -> Findings:
-    """Yield that cross terms are missing: a sum over elements, cut short."""
+    """Yield that terms of a sum are missing: over elements, or over a broadcast."""
     missing, extra = block.moves & ~block.grows, block.grows & ~block.moves
     columns = missing.any(0)
     most = 2 * missing.sum() >= block.wrong.sum()
     wide = 2 * block.wrong.any(0).sum() > block.live.sum()
     others = columns.any() & block.grows.any(0)[columns].all()
     if most & wide & others & ~extra.any():
+        kind, what = "diagonal", "cross terms are missing (a statistic held fixed?)"
+        if math.prod(block.shape) < math.prod(block.output_shape):
+            kind, what = "broadcast", "the sum over a broadcast dimension is missing"
         text = f" is zero at {int(missing.sum())} places where the numeric one is not"
-        yield (
-            ("diagonal",),
-            f"{text}: cross terms are missing (a statistic held fixed?)",
-        )
+        yield (kind,), f"{text}: {what}"
 
 
 def localized(block: Block) -> Findings:
@@ -322,7 +310,6 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
     rearranged,
     inverted_mask,
     offset,
-    broadcast,
     diagonal,
     localized,
     chain,
@@ -332,14 +319,14 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
 
 def diagnose(
     user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> tuple[str, tuple[str, ...], str]:
-    """Return a verdict, kinds, the most specific first, and a sentence to the author.
+) -> None:
+    """Conclude with kinds, the most specific first, and a sentence to the author.
 
     The evidence is on `compared`: the map of the user, or sums of its outputs.
     """
     if evidence.kink is not None and not evidence.count(Status.DISAGREE):
         sentence = f"{evidence.kink[1]}, and does not lie between them"
-        return "fail", ("kink",), sentence
+        raise ConclusionError("fail", ("kink",), sentence)
     found = Jacobian(user, compared, base, evidence, names).blocks
     wrong = [block for block in found if block.wrong.any()]
     findings = [_explain(block) for block in wrong[:4]]
@@ -360,7 +347,8 @@ def diagnose(
             kinds = ("detached", *kinds) if caused else (*kinds, "detached")
             sentence += f"; the function uses .{watch.found} on a value that needs grad"
     close = all(other == ("low-precision",) for other, _ in findings)
-    return "inconclusive" if close else "fail", tuple(dict.fromkeys(kinds)), sentence
+    verdict = "inconclusive" if close else "fail"
+    raise ConclusionError(verdict, tuple(dict.fromkeys(kinds)), sentence)
 
 
 def _explain(block: Block) -> tuple[tuple[str, ...], str]:

@@ -95,13 +95,13 @@ def limit(estimates: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def extrapolated_limit(
-    estimates: Tensor, noise: Tensor, steps: list[float], order: int
+    estimates: Tensor, noise: Tensor, steps: list[float]
 ) -> tuple[Tensor, Tensor]:
-    """Return the limit of differences whose error falls as a power of the step.
+    """Return the limit of differences to one side, whose error falls with the step.
 
-    Neighbours D(h) and D(h/r) combine to (q D(h/r) - D(h)) / (q - 1), with q the power
-    of r, in which that error cancels.
+    Neighbours D(h) and D(h/r) combine to (r D(h/r) - D(h)) / (r - 1), in which that
+    error cancels.
     """
-    q = (steps[0] / steps[1]) ** order
-    combined = (q * estimates[1:] - estimates[:-1]) / (q - 1)
-    return limit(combined, noise[1:] * (q + 1) / (q - 1))
+    r = steps[0] / steps[1]
+    combined = (r * estimates[1:] - estimates[:-1]) / (r - 1)
+    return limit(combined, noise[1:] * (r + 1) / (r - 1))

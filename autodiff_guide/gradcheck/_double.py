@@ -42,9 +42,7 @@ class InDouble(TorchFunctionMode):
     Attributes
     ----------
     widened : bool
-        Whether anything had a lower precision.
-    cloned : bool
-        Whether a tensor of inference mode was copied, for a backward.
+        Whether anything had a lower precision, or was made in inference mode.
     seen : set of dtype
         The lower precisions that were widened.
     """
@@ -53,7 +51,7 @@ class InDouble(TorchFunctionMode):
         super().__init__()
         self.strict = strict
         self.casts = casts
-        self.widened = self.cloned = False
+        self.widened = False
         self.seen: set[torch.dtype] = set()
 
     def __torch_function__(
@@ -76,7 +74,7 @@ class InDouble(TorchFunctionMode):
         """Return a tensor, a dtype, or a list of them, in double."""
         if isinstance(x, Tensor):
             if x.is_inference():  # a backward cannot save it
-                self.widened = self.cloned = True
+                self.widened = True
                 x = x.clone()
             if x.dtype in WIDER:
                 return x.to(self._wider(x.dtype))

@@ -26,11 +26,6 @@ BATCH, BATCH_NUMBERS = 256, 2**19
 # A vmapped row may differ from plain evaluation by this many roundings, because the
 # batched kernel adds in another order.
 BATCH_ROUNDINGS = 1e3
-# Values in double and in single precision that differ by more than this share are
-# values of two functions.
-ANOTHER_FUNCTION = 0.1
-# A relative move to a point that single precision does not hold.
-NUDGE = 1e-9
 # Up to this many vector-Jacobian products are computed one by one.
 FEW = 4
 
@@ -92,11 +87,7 @@ class Map:
             self._watch = watch
             self._keep_graph()
             self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
-            if not watch.widened or self._same_in_own_precision(inputs):
-                self.widened |= watch.cloned
-                return
-            if not same(self.first, self.value(self.place(self.x.clone()))):
-                return  # no function of its inputs in any precision
+            return
         except Exception:  # a kernel of one precision only, an argument check
             pass
         self._watch, self.widened, self.refused = None, False, watch.widened
@@ -140,33 +131,6 @@ class Map:
 
     def _unchanged(self, copies: Sequence[Tensor]) -> bool:
         return all(same(a, b) for a, b in zip(copies, self.points, strict=True))
-
-    def _same_in_own_precision(self, inputs: Sequence[Any]) -> bool:
-        """Return whether `fn` has about the same value in its own precision.
-
-        If not, it is another function there, and is checked as it is. Functions of 16
-        bits are not compared: they may be far off. If the inputs are double and the
-        values are equal to the last bit, at a point that single precision does not
-        hold, no part is narrow: `widened` and `narrow` are reset.
-        """
-        if not self.narrow <= {torch.float32, torch.complex64}:
-            return True
-        arguments, doubled = [_own(x) for x in inputs], self.first
-        if not self.narrow_inputs:
-            point = self.x + NUDGE * self.x.abs()
-            doubled = self.flattened(self.outputs(*self._leaves(self.place(point))))
-            for k, real in enumerate(self._leaves(self.place(point.clone()))):
-                arguments[self.wrt[k]] = self._argument(k, real)
-        try:
-            own = self.flattened(real_outputs(self.fn(*arguments)))
-        except Exception:  # a kernel of double precision only
-            return True
-        if own.shape != doubled.shape:
-            return False
-        if torch.equal(own, doubled) and not self.narrow_inputs:
-            self.widened, self.narrow = False, set()
-        apart = largest(own.where(torch.isfinite(own), doubled) - doubled)
-        return apart <= ANOTHER_FUNCTION * largest(doubled)
 
     # ------------------------------------------------------------- evaluation
 

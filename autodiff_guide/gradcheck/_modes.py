@@ -90,17 +90,6 @@ def forward_slope(problem: Map, u: Tensor) -> Tensor:
         return problem.flattened(slopes)
 
 
-def check_forward(
-    problem: Map, names: Sequence[str], settings: Settings
-) -> GradientReport:
-    """Compare forward mode with differences."""
-    units = torch.eye(problem.n).to(problem.x)
-    columns = [forward_slope(problem, unit) for unit in units]
-    given = GivenMap(problem, torch.stack(columns, 1))
-    report = Check(given, names, settings).run()
-    return replace(report, sentence=f"in forward mode (jvp), {report.sentence}")
-
-
 def modes_agree(problem: Map, settings: Settings) -> bool:
     """Return whether v·(J u) by forward mode is (Jᵀ v)·u by backward mode."""
     generator = torch.Generator().manual_seed(settings.seed)
@@ -113,17 +102,24 @@ def modes_agree(problem: Map, settings: Settings) -> bool:
     return bool((apart <= ROUNDINGS * problem.eps * size).all())
 
 
-def add_forward_mode(
-    report: GradientReport, problem: Map, names: Sequence[str], settings: Settings
+def check_both_modes(
+    problem: Map, names: Sequence[str], settings: Settings
 ) -> GradientReport:
-    """Return a report that passed, or what forward mode has against it."""
+    """Check autograd's backward mode and, if asked to, its forward mode."""
+    report = Check(problem, names, settings).run()
+    if not (report and settings.forward):
+        return report
     try:
         if modes_agree(problem, settings):
             return report
     except Exception as error:  # no derivative in forward mode, or a wrong shape
         sentence = NO_FORWARD_MODE.format(type(error).__name__, error)
         return replace(report, verdict="error", kinds=("vacuous",), sentence=sentence)
-    found = check_forward(problem, names, settings)
+    units = torch.eye(problem.n).to(problem.x)
+    columns = [forward_slope(problem, unit) for unit in units]
+    given = GivenMap(problem, torch.stack(columns, 1))
+    found = Check(given, names, settings).run()
+    found = replace(found, sentence=f"in forward mode (jvp), {found.sentence}")
     differ = replace(found, verdict="fail", kinds=("mismatch",), sentence=MODES_DIFFER)
     return differ if found else found
 

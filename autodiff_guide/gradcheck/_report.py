@@ -6,12 +6,11 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import torch
 from torch import Tensor
 
-from autodiff_guide._printed import Table
+from autodiff_guide._printed import Printed, Table
 from autodiff_guide.gradcheck._block import judged
 from autodiff_guide.gradcheck._columns import BARS, Evidence, Status
 from autodiff_guide.gradcheck._map import Map
@@ -101,7 +100,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class GradientReport:
+class GradientReport(Printed):
     """The outcome of a gradient check; true if the gradient passed.
 
     Attributes
@@ -157,20 +156,8 @@ class GradientReport:
     def __bool__(self) -> bool:
         return self.verdict == "pass"
 
-    def __str__(self) -> str:
-        head = textwrap.fill(self._headline(), WIDTH)
-        notes = [textwrap.fill(n, WIDTH, subsequent_indent="  ") for n in self._notes()]
-        return "\n".join([str(self._table(head)), *notes])
-
-    def _repr_html_(self) -> str:
-        table = self._table("What was checked")._repr_html_()
-        notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes())
-        return f"<p>{escape(self._headline())}</p>{table}<ul>{notes}</ul>"
-
-    def _headline(self) -> str:
-        return f"{self.verdict.upper()} ({', '.join(self.kinds)}): {self.sentence}"
-
-    def _table(self, caption: str) -> Table:
+    def _table(self) -> Table:
+        head = f"{self.verdict.upper()} ({', '.join(self.kinds)}): {self.sentence}"
         measured = any(not math.isnan(row.error) for row in self.inputs)
         headers = ["input", "shape", "dtype", "found", "relative error"][: 4 + measured]
         rows = []
@@ -178,7 +165,7 @@ class GradientReport:
             error = "" if math.isnan(row.error) else f"{row.error:.1e}"
             cells = [row.name, str(row.shape), row.dtype, ", ".join(row.kinds), error]
             rows.append(cells[: len(headers)])
-        return Table(caption, rows, headers)
+        return Table(textwrap.fill(head, WIDTH), rows, headers)
 
     def _notes(self) -> list[str]:
         notes = [f"worst: {self.worst}"] if self.worst else []
@@ -190,7 +177,7 @@ class GradientReport:
         pullbacks = _count(self.pullbacks, "vector-Jacobian product")
         cost = f"{_count(self.probes, 'probe')}, seed {self.seed}, {evaluations}"
         notes.append(f"{seen * (self.resolution >= 0)}{cost}, {pullbacks}")
-        return notes
+        return [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in notes]
 
 
 def _count(n: int, noun: str) -> str:
@@ -294,10 +281,10 @@ def input_rows(
 
 
 def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
-    """Return the sentence on kinks where yours lies between the slopes."""
+    """Return the sentence on kinks where yours lies between the slopes, if any."""
     kinks = evidence.count(Status.KINK)
-    if evidence.kink is None:
-        return f"{kinks} elements have one slope only, on the edge of the domain"
+    if evidence.kink is None or not kinks:
+        return ""
     element, sides = evidence.kink
     k, index = problem.locate(element)
     at = f"{names[k]}{list(index)} sits on a kink"

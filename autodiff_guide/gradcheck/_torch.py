@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import gradcheck as torchs_gradcheck
+from torch.autograd import gradgradcheck as torchs_gradgradcheck
 from torch.autograd.gradcheck import GradcheckError
 from torch.overrides import is_tensor_like
 
 from autodiff_guide.gradcheck._api import undisturbed
-from autodiff_guide.gradcheck._check import Check
-from autodiff_guide.gradcheck._map import Map, UnusableOutputError, not_contiguous
-from autodiff_guide.gradcheck._modes import (
-    check_forward,
-    cotangents_of,
-    differentiable,
-    gradient_of,
-    modes_agree,
-)
+from autodiff_guide.gradcheck._map import Map, UnusableOutputError
+from autodiff_guide.gradcheck._modes import check_both_modes, differentiable
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._settings import Settings
 
 # The module, which the function of its name hides.
 TORCHS: Any = import_module("torch.autograd.gradcheck")
-torchs_gradcheck, torchs_gradgradcheck = TORCHS.gradcheck, TORCHS.gradgradcheck
 # Kinds and verdicts that leave the decision to torch.
 NOT_DETERMINISTIC = {"nondeterministic", "backward-nondeterministic"}
 NOT_JUDGED = ("inconclusive", "error")
 # Kinds of inputs that may have been read from elsewhere.
 NOTHING_SEEN = {"no-dependence", "vacuous"}
-UNDEFINED = (
-    "the backward does not handle outputs without a gradient (None for grad_output): "
-    "it must count as zeros; check_undefined_grad=False leaves this out"
-)
+
+Checker = TypeVar("Checker", bound=Callable[..., bool])
 
 
 class _UndecidedError(Exception):
     """A call that torch's own check is to decide."""
 
 
-def gradcheck(
-    func: Callable[..., Any],
-    inputs: Tensor | Sequence[Any],
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_batched_forward_grad: bool = False,
-    check_forward_ad: bool = False,
-    check_backward_ad: bool = True,
-    fast_mode: bool = False,
-    masked: bool | None = None,
-) -> bool:
+def _signed_as(torchs: Checker) -> Callable[[Callable[..., bool]], Checker]:
+    """Give a function torch's signature; all arguments then come by their names."""
+    signature = inspect.signature(torchs)
+
+    def decorate(ours: Callable[..., bool]) -> Any:
+        @functools.wraps(ours)
+        def check(*args: Any, **kwargs: Any) -> bool:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return ours(**bound.arguments)
+
+        check.__signature__ = signature  # type: ignore[attr-defined]
+        return check
+
+    return decorate
+
+
+@_signed_as(torchs_gradcheck)
+def gradcheck(**asked: Any) -> bool:
     """Check gradients as ``torch.autograd.gradcheck`` does, in a few evaluations.
 
     Signature, meaning and exceptions are torch's; a suite switches by one import. The
@@ -68,9 +64,10 @@ def gradcheck(
     differences; so it passes on kinks and near poles, where torch's fixed step fails.
 
     Torch's own check decides where this one does not: on sparse inputs and subclasses
-    of tensors; if a function reads its inputs from elsewhere; if values are not finite
-    or a backward raises; if differences tell nothing; on what is random, if
-    `nondet_tol` allows it. The report is then a note of the exception.
+    of tensors; in forward mode alone, or of complex inputs; if a function reads its
+    inputs from elsewhere; if values are not finite or a backward raises; if differences
+    tell nothing; on what is random, if `nondet_tol` allows it. Where ours began, its
+    report is then a note of the exception.
 
     Parameters
     ----------
@@ -97,7 +94,7 @@ def gradcheck(
     check_batched_forward_grad : bool
         Whether forward mode must.
     check_forward_ad : bool
-        Whether forward mode is checked: against backward mode, or differences.
+        Whether forward mode is checked: against backward mode.
     check_backward_ad : bool
         Whether backward mode is.
     fast_mode : bool
@@ -134,78 +131,33 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x.detach(), x, raise_exception=False)
     False
     """
-    asked = dict(locals())
-    del asked["func"], asked["inputs"]
-    given = _as_tuple(inputs)
+    given = asked["inputs"]
+    given = tuple(given) if isinstance(given, tuple | list) else (given,)
     wrt = _positions(given)
+    forward = asked["check_forward_ad"]
+    parts = forward and any(is_tensor_like(x) and x.is_complex() for x in given)
+    batched_alone = asked["check_batched_forward_grad"] and not forward
     # What is not known here is left to torch.
-    known = check_forward_ad or check_backward_ad
-    known &= check_backward_ad or not check_batched_grad
-    known &= check_forward_ad or not check_batched_forward_grad
-    if not (known and wrt):
-        return bool(torchs_gradcheck(func, inputs, **asked))
-    settings = Settings(rtol=rtol, atol=atol)
-    names = [f"input {i}" for i in wrt]
-    by_forward = check_forward_ad
+    if not wrt or not asked["check_backward_ad"] or batched_alone or parts:
+        return bool(torchs_gradcheck(**asked))
     try:
         with undisturbed(given), torch.enable_grad():
-            if check_backward_ad:
-                problem = Map(func, given, wrt)
-                problem.needs_grad = True  # as torch evaluates it
-                report = Check(problem, names, settings).run()
-                _require(report, nondet_tol)
-                if problem.sparse:
-                    raise _UndecidedError("an output is sparse")
-                if not NOTHING_SEEN.isdisjoint(report.kinds):
-                    outputs = differentiable(func(*given))
-                    _require_arrival(outputs, [given[i] for i in wrt])
-                leaves, found = problem.base_graph
-                outputs = differentiable(found)
-                if check_batched_grad:
-                    for k, y in enumerate(outputs):
-                        TORCHS._test_batched_grad(tuple(leaves), y, k)
-                if check_undefined_grad:
-                    _check_undefined(leaves, outputs)
-                by_forward = by_forward and not modes_agree(problem, settings)
-            if by_forward:
-                report = check_forward(Map(func, given, wrt), names, settings)
-                _require(report, nondet_tol)
-            if check_forward_ad and check_undefined_grad:
-                _check_missing_tangents(func, given)
-            if check_batched_forward_grad:
-                TORCHS._test_batched_grad_forward_ad(func, given)
+            _check(given, wrt, asked)
     except (_UndecidedError, UnusableOutputError) as undecided:
         try:
-            return bool(torchs_gradcheck(func, inputs, **asked))
+            return bool(torchs_gradcheck(**asked))
         except Exception as error:
             error.add_note(str(undecided))
             raise
     except GradcheckError:
-        if raise_exception:
+        if asked["raise_exception"]:
             raise
         return False
     return True
 
 
-def gradgradcheck(
-    func: Callable[..., Any],
-    inputs: Tensor | Sequence[Any],
-    grad_outputs: Tensor | Sequence[Any] | None = None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    gen_non_contig_grad_outputs: bool = False,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False,
-    check_batched_grad: bool = False,
-    check_fwd_over_rev: bool = False,
-    check_rev_over_rev: bool = True,
-    fast_mode: bool = False,
-    masked: bool = False,
-) -> bool:
+@_signed_as(torchs_gradgradcheck)
+def gradgradcheck(**asked: Any) -> bool:
     """Check second derivatives as ``torch.autograd.gradgradcheck`` does.
 
     What `gradcheck` does for a function, for its gradient: the map from `inputs` and
@@ -253,26 +205,45 @@ def gradgradcheck(
     >>> gradgradcheck(torch.sin, x)
     True
     """
-    asked = dict(locals())
-    del asked["func"], asked["inputs"], asked["grad_outputs"]
-    given, v = _as_tuple(inputs), _as_tuple(grad_outputs)
-    wrt = _positions(given)
-    needs_reverse = check_undefined_grad or check_batched_grad
-    known = check_rev_over_rev or (check_fwd_over_rev and not needs_reverse)
-    if known and wrt:
-        if grad_outputs is None:
-            with undisturbed(given), torch.enable_grad():
-                v = tuple(cotangents_of(differentiable(func(*given)), 0))
-            if gen_non_contig_grad_outputs:
-                v = tuple(not_contiguous(x) for x in v)
-            v = tuple(x.requires_grad_() for x in v)
-        if v:
-            del asked["gen_non_contig_grad_outputs"]
-            asked["check_forward_ad"] = asked.pop("check_fwd_over_rev")
-            asked["check_backward_ad"] = asked.pop("check_rev_over_rev")
-            gradient = gradient_of(func, wrt, len(given))
-            return gradcheck(gradient, given + v, **asked)
-    return bool(torchs_gradgradcheck(func, inputs, grad_outputs, **asked))
+    with undisturbed(()):
+        torch.manual_seed(0)
+        return bool(OURS_TWICE(**asked))
+
+
+# Torch's own code, with our gradcheck in the place of its.
+OURS_TWICE = FunctionType(
+    torchs_gradgradcheck.__code__, {**vars(TORCHS), "gradcheck": gradcheck}
+)
+
+
+def _check(given: Sequence[Any], wrt: Sequence[int], asked: dict[str, Any]) -> None:
+    """Raise unless all that is asked for is right, in the eyes of this package."""
+    func = asked["func"]
+    problem = Map(func, given, wrt)
+    problem.needs_grad = True  # as torch evaluates it
+    settings = Settings(
+        rtol=asked["rtol"], atol=asked["atol"], forward=asked["check_forward_ad"]
+    )
+    report = check_both_modes(problem, [f"input {i}" for i in wrt], settings)
+    _require(report, asked["nondet_tol"])
+    if problem.sparse:
+        raise _UndecidedError("an output is sparse")
+    if not NOTHING_SEEN.isdisjoint(report.kinds):
+        _require_arrival(differentiable(func(*given)), [given[i] for i in wrt])
+    leaves, found = problem.base_graph
+    outputs = differentiable(found)
+    for k, y in enumerate(outputs):
+        if asked["check_batched_grad"]:
+            TORCHS._test_batched_grad(tuple(leaves), y, k)
+    if asked["check_batched_forward_grad"]:
+        TORCHS._test_batched_grad_forward_ad(func, given)
+    if asked["check_undefined_grad"]:
+        if asked["check_forward_ad"]:
+            TORCHS._test_undefined_forward_mode(func, (), given)
+        # That some outputs have no gradient is a part of our check; here none has.
+        total: Any = sum(y.sum() for y in outputs)
+        if outputs:
+            TORCHS._test_undefined_backward_mode(lambda *_: total, (total,), leaves)
 
 
 def _require(report: GradientReport, nondet_tol: float) -> None:
@@ -284,55 +255,15 @@ def _require(report: GradientReport, nondet_tol: float) -> None:
         raise GradcheckError(str(report))
 
 
-def _check_undefined(leaves: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    """Require that outputs without a gradient count as ones whose gradient is zero.
-
-    That some have none is a part of `Check`; here all have none.
-    """
-    undefined: Any = torch._C._functions.UndefinedGrad()
-    bare = [undefined(y) for y in outputs]
-    zeros = [torch.zeros_like(y) for y in outputs]
-    try:
-        reached = _reach(bare, leaves, zeros)
-    except RuntimeError as error:
-        raise GradcheckError(UNDEFINED) from error
-    if reached:
-        raise GradcheckError(UNDEFINED)
-
-
-def _check_missing_tangents(func: Callable[..., Any], given: Sequence[Any]) -> None:
-    """Require that an input without a tangent counts as one whose tangent is zero."""
-    wide = [i for i, x in enumerate(given) if is_tensor_like(x) and x.is_complex()]
-    if not wide:
-        TORCHS._test_undefined_forward_mode(func, (), given)
-        return
-    real, imaginary = TORCHS._real_and_imag_input(func, wide, given)
-    for fn, part in ((real, "real"), (imaginary, "imag")):
-        point = [getattr(x, part) if i in wide else x for i, x in enumerate(given)]
-        TORCHS._test_undefined_forward_mode(fn, (), point)
-
-
 def _require_arrival(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
     """Leave to torch a function that reads its inputs from elsewhere.
 
     Torch moves them where they lie; our copies do not arrive.
     """
-    if outputs and _reach(outputs, leaves, cotangents_of(outputs, 1)):
+    v = [torch.rand_like(y) for y in outputs]
+    found = outputs and torch.autograd.grad(outputs, leaves, v, allow_unused=True)
+    if any(g is not None and bool(g.any()) for g in found):
         raise _UndecidedError("the function reads its inputs from elsewhere")
-
-
-def _reach(
-    outputs: Sequence[Tensor], leaves: Sequence[Tensor], v: Sequence[Tensor]
-) -> bool:
-    """Return whether any gradient of the leaves is not zero."""
-    found = torch.autograd.grad(
-        outputs, leaves, v, retain_graph=True, allow_unused=True
-    )
-    return any(g is not None and bool(g.any()) for g in found)
-
-
-def _as_tuple(inputs: Any) -> tuple[Any, ...]:
-    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
 
 
 def _positions(given: Sequence[Any]) -> list[int]:
