@@ -20,11 +20,11 @@ class Order:
     """The key by which Sphinx-Gallery sorts the scripts of a section."""
 
     def __init__(self, src_dir):
-        self.names = ORDER[Path(src_dir).name]
+        self.section = Path(src_dir).name
 
     def __call__(self, filename):
         """Return the place of a script; one that is not in the file is an error."""
-        return self.names.index(Path(filename).stem)
+        return ORDER[self.section].index(Path(filename).stem)
 
 
 def note_links(app, doctree):
