@@ -331,15 +331,12 @@ def test_memory_bound_bounds_the_rows(monkeypatch):
     assert sum(calls) == 2 * 50 * _numeric.LEVELS
 
 
-def test_other_inputs_follow_to_float64():
-    weight = torch.rand(3, 2)
-    x = torch.rand(2)
-    by_x = numeric_derivative(lambda x, w: w @ x, x, weight)
-    by_weight = numeric_derivative(lambda x, w: w @ x, x, weight, argnums=1)
-    assert torch.allclose(by_x.value, weight.double(), rtol=1e-12)
-    exact = torch.einsum("ij,k->ijk", torch.eye(3).double(), x.double())
-    assert by_weight.value.shape == (3, 3, 2)
-    assert torch.allclose(by_weight.value, exact, atol=1e-12)
+def test_a_matrix_as_input():
+    weight, x = torch.rand(3, 2), torch.rand(2).double()
+    found = numeric_derivative(lambda w: w @ x, weight)
+    exact = torch.einsum("ij,k->ijk", torch.eye(3).double(), x)
+    assert found.value.shape == (3, 3, 2)
+    assert torch.allclose(found.value, exact, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +350,7 @@ def test_other_inputs_follow_to_float64():
     ],
 )
 def test_captured_tensor_of_another_dtype(fn):
-    with pytest.raises(TypeError, match=r"torch.float64.*torch.float32.*as an input"):
+    with pytest.raises(TypeError, match=r"torch.float64.*torch.float32.*use .double"):
         numeric_derivative(fn, torch.ones(3))
 
 
@@ -550,7 +547,6 @@ def test_nothing_of_the_users_is_changed():
         return x.mul_(2).sum() if not x.requires_grad else spoil(x)
 
     numeric_derivative(careless, x)
-    numeric_derivative(lambda a, b: (a * b.mul_(1)).sum(), x, x.detach())
     one_sided_derivatives(careless, x)
     for verb in (grad, value_and_grad, jacobian, hessian):
         verb(spoil)(x)
@@ -604,12 +600,11 @@ def test_gradient_needs_a_scalar(verb):
         (
             lambda: numeric_derivative(torch.sin, X.long()),
             TypeError,
-            "input 0: .*int64",
+            "x: .*int64",
         ),
         (lambda: numeric_derivative(torch.sin, 1.0), TypeError, "got float"),
         (lambda: numeric_derivative(lambda x: x > 0, X), TypeError, "result: .*bool"),
         (lambda: numeric_derivative(lambda x: 1.0, X), TypeError, "result: .*float"),
-        (lambda: numeric_derivative(torch.sin, X, argnums=1), ValueError, "argnums"),
     ],
 )
 def test_bad_call(call, error, message):

@@ -84,9 +84,6 @@ SETTINGS = [
     ("huber_loss", {"delta": 3.0}),
     ("smooth_l1_loss", {"beta": 0.3}),
     ("smooth_l1_loss", {"beta": 0.0}),
-    ("poisson_nll_loss", {"full": True}),
-    ("gaussian_nll_loss", {"full": True}),
-    ("gaussian_nll_loss", {"eps": 1.0}),
     ("cross_entropy", {"label_smoothing": 0.1}),
     ("cross_entropy", {"ignore_index": 1}),
     ("cross_entropy", {"weight": torch.tensor([0.5, 1.0, 3.0])}),
@@ -100,19 +97,12 @@ SETTINGS = [
     ),
     ("nll_loss", {"weight": torch.tensor([0.5, 1.0, 3.0])}),
     ("nll_loss", {"ignore_index": 0}),
-    ("binary_cross_entropy", {"weight": torch.tensor([0.5, 1.0, 3.0])}),
-    ("binary_cross_entropy_with_logits", {"weight": torch.tensor([0.5, 1.0, 3.0])}),
-    ("binary_cross_entropy_with_logits", {"pos_weight": torch.tensor([0.5, 1.0, 3.0])}),
     ("multi_margin_loss", {"p": 2}),
-    ("multi_margin_loss", {"margin": 0.2, "weight": torch.tensor([0.5, 1.0, 3.0])}),
-    ("multi_margin_loss", {"p": 2, "weight": torch.tensor([0.5, 1.0, 3.0])}),
+    ("multi_margin_loss", {"margin": 0.2}),
     ("hinge_embedding_loss", {"margin": 2.0}),
     ("margin_ranking_loss", {"margin": 0.5}),
     ("cosine_embedding_loss", {"margin": 0.2}),
     ("triplet_margin_loss", {"margin": 0.3}),
-    ("triplet_margin_loss", {"p": 1.0}),
-    ("triplet_margin_loss", {"p": 3.0, "swap": True}),
-    ("triplet_margin_loss", {"swap": True}),
 ]
 
 
@@ -175,12 +165,6 @@ def test_one_variance_for_a_row(reduction):
     mean, variance, target = loss.sample(5, 3, generator=seeded())
     operands = (mean, variance[:, :1].clone(), target)
     assert_equals_torch(loss, operands, reduction=reduction)
-
-
-def test_poisson_nll_of_a_rate():
-    output, target = CATALOGUE["poisson_nll_loss"].sample(5, 3, generator=seeded())
-    operands = (output.exp(), target)
-    assert_equals_torch(CATALOGUE["poisson_nll_loss"], operands, log_input=False)
 
 
 def test_kinks_take_the_side_that_torch_takes():

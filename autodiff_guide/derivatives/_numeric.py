@@ -23,6 +23,8 @@ from torch.nn.functional import pad
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide._validate import require_floating
 
+Function = Callable[[Tensor], Tensor]
+
 RATIO = 4.0
 LEVELS = 36
 COLUMNS = 4
@@ -94,9 +96,7 @@ class OneSided:
         return gap > self.left.error + self.right.error
 
 
-def numeric_derivative(
-    fn: Callable[..., Tensor], *inputs: Tensor, argnums: int = 0
-) -> NumericDerivative:
+def numeric_derivative(fn: Function, x: Tensor) -> NumericDerivative:
     r"""Jacobian of `fn` from its values alone, with an error bar for each element.
 
     .. math::
@@ -108,11 +108,9 @@ def numeric_derivative(
     Parameters
     ----------
     fn : callable
-        Maps `inputs` to one floating-point tensor of shape ``(*output)``.
-    *inputs : Tensor
-        Arguments of `fn`; floating-point ones are passed on as float64.
-    argnums : int
-        Which input, of shape ``(*input)``, to differentiate with respect to.
+        Maps a tensor to one floating-point tensor of shape ``(*output)``.
+    x : Tensor
+        Where to differentiate, of shape ``(*input)``; passed on as float64.
 
     Returns
     -------
@@ -124,8 +122,6 @@ def numeric_derivative(
     TypeError
         If the input or the result is not a floating-point tensor, or if `fn` combines
         the float64 input with a captured tensor of another dtype.
-    ValueError
-        If `argnums` names no input.
 
     Notes
     -----
@@ -150,12 +146,10 @@ def numeric_derivative(
     >>> bool((slope.value - torch.e).abs() <= slope.error)
     True
     """
-    return _climb(_Black(fn, inputs, argnums), (1, -1))
+    return _climb(_Black(fn, x), (1, -1))
 
 
-def one_sided_derivatives(
-    fn: Callable[..., Tensor], *inputs: Tensor, argnums: int = 0
-) -> OneSided:
+def one_sided_derivatives(fn: Function, x: Tensor) -> OneSided:
     r"""Slopes from the left and from the right, which tell a kink from a slope.
 
     .. math::
@@ -167,11 +161,9 @@ def one_sided_derivatives(
     Parameters
     ----------
     fn : callable
-        Maps `inputs` to one floating-point tensor of shape ``(*output)``.
-    *inputs : Tensor
-        Arguments of `fn`; floating-point ones are passed on as float64.
-    argnums : int
-        Which input, of shape ``(*input)``, to differentiate with respect to.
+        Maps a tensor to one floating-point tensor of shape ``(*output)``.
+    x : Tensor
+        Where to differentiate, of shape ``(*input)``; passed on as float64.
 
     Returns
     -------
@@ -189,31 +181,16 @@ def one_sided_derivatives(
     >>> sides.kink.diagonal()
     tensor([False,  True])
     """
-    black = _Black(fn, inputs, argnums)
+    black = _Black(fn, x)
     return OneSided(left=_climb(black, (0, -1)), right=_climb(black, (1, 0)))
 
 
 class _Black:
     """The function as a black box: float64 in, float64 out, one row for each point."""
 
-    def __init__(
-        self, fn: Callable[..., Tensor], inputs: tuple[Tensor, ...], argnums: int
-    ) -> None:
-        if not 0 <= argnums < len(inputs):
-            raise ValueError(
-                f"argnums: expected the place of one of {len(inputs)} inputs, "
-                f"got {argnums}; count from 0"
-            )
-        require_floating(f"input {argnums}", inputs[argnums])
+    def __init__(self, fn: Function, x: Tensor) -> None:
         self.fn = fn
-        self.argnums = argnums
-        self.inputs = [
-            t.detach().to(torch.float64, copy=True)
-            if isinstance(t, Tensor) and t.is_floating_point()
-            else t
-            for t in inputs
-        ]
-        self.x = self.inputs[argnums]
+        self.x = require_floating("x", x).detach().to(torch.float64, copy=True)
         self.vectorised = True
         self.here = self._first_value()
 
@@ -225,17 +202,15 @@ class _Black:
             others = [word for word in words if word in LOW_PRECISIONS]
             if others and {"double", "float64"} & set(words):
                 raise TypeError(
-                    "fn: expected tensors of torch.float64, to which its inputs are "
-                    f"cast, got a captured one of {getattr(torch, others[0])}; pass it "
-                    "as an input, numeric_derivative(fn, x, weight), or use .double()"
+                    "fn: expected tensors of torch.float64, to which its input is "
+                    f"cast, got a captured one of {getattr(torch, others[0])}; use "
+                    ".double()"
                 ) from error
             raise
         return require_floating("fn's result", value).detach().double()
 
     def _at(self, x: Tensor) -> Tensor:
-        inputs = list(self.inputs)
-        inputs[self.argnums] = x.clone()
-        return self.fn(*inputs)
+        return self.fn(x.clone())
 
     def rows(self, points: Tensor) -> Tensor:
         """Map points of shape ``(rows, inputs)`` to values ``(rows, outputs)``."""

@@ -1,6 +1,8 @@
 """Gradients of the losses by hand: each by the outputs, of the sum over all samples.
 
-Settings are named as in torch. At a kink the gradient takes the side that torch takes.
+Settings are those of the formula, named as in torch, and the weights, the ignored
+class and the smoothing of cross-entropy. At a kink the gradient takes the side that
+torch takes.
 """
 
 from __future__ import annotations
@@ -38,31 +40,19 @@ def smooth_l1_loss(output: Tensor, target: Tensor, *, beta: float = 1.0) -> Tens
     return (residual / beta).clamp(-1, 1) if beta else residual.sign()
 
 
-def poisson_nll_loss(
-    output: Tensor,
-    target: Tensor,
-    *,
-    log_input: bool = True,
-    full: bool = False,
-    eps: float = 1e-8,
-) -> Tensor:
-    """Return exp(x) - y, or 1 - y / x of a rate; what `full` adds is constant."""
-    return output.exp() - target if log_input else 1 - target / (output + eps)
+def poisson_nll_loss(output: Tensor, target: Tensor) -> Tensor:
+    """Return exp(x) - y."""
+    return output.exp() - target
 
 
 def gaussian_nll_loss(
-    mean: Tensor,
-    variance: Tensor,
-    target: Tensor,
-    *,
-    full: bool = False,
-    eps: float = 1e-6,
+    mean: Tensor, variance: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return r / v and (1 - r**2 / v) / 2v, where r is mean - target.
 
-    Variances below eps are raised to it; the gradient passes as if they were not.
+    Variances below 1e-6 are raised to it; the gradient passes as if they were not.
     """
-    raised = variance.clamp(min=eps)
+    raised = variance.clamp(min=1e-6)
     residual = mean - target
     by_variance = 0.5 * (1 - residual**2 / raised) / raised
     return residual / raised, by_variance.sum_to_size(variance.shape)
@@ -89,43 +79,31 @@ def weight_of_targets(
     return _shares(output, target, **settings).sum()
 
 
-def binary_cross_entropy(
-    output: Tensor, target: Tensor, *, weight: Weight = None
-) -> Tensor:
+def binary_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """Return (x - y) / (x (1 - x)); the denominator stops at 1e-12, as in torch."""
-    slopes = (output - target) / (output * (1 - output)).clamp(min=1e-12)
-    return slopes * _or_one(weight)
+    return (output - target) / (output * (1 - output)).clamp(min=1e-12)
 
 
-def binary_cross_entropy_with_logits(
-    output: Tensor, target: Tensor, *, weight: Weight = None, pos_weight: Weight = None
-) -> Tensor:
-    """Return sigmoid(x) - y, where `pos_weight` multiplies each y."""
-    yes = _or_one(pos_weight) * target
-    return ((yes + 1 - target) * output.sigmoid() - yes) * _or_one(weight)
+def binary_cross_entropy_with_logits(output: Tensor, target: Tensor) -> Tensor:
+    """Return sigmoid(x) - y."""
+    return output.sigmoid() - target
 
 
-def kl_div(output: Tensor, target: Tensor, *, log_target: bool = False) -> Tensor:
+def kl_div(output: Tensor, target: Tensor) -> Tensor:
     """Return -y."""
-    return -(target.exp() if log_target else target)
+    return -target
 
 
 def multi_margin_loss(
-    output: Tensor,
-    target: Tensor,
-    *,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Weight = None,
+    output: Tensor, target: Tensor, *, p: int = 1, margin: float = 1.0
 ) -> Tensor:
     """Return a push for each class within the margin, and their sum for the right."""
     axis = class_axis(output)
     everyone = torch.ones_like(target, dtype=torch.bool)
     right = _right_class(output, target, everyone, axis)
     own = output.gather(axis, target.unsqueeze(axis))
-    own_weight = (_class_weights(output, weight, axis) * right).sum(axis, keepdim=True)
     excess = margin - own + output
-    push = own_weight / output.shape[axis] * p * excess ** (p - 1)
+    push = p * excess ** (p - 1) / output.shape[axis]
     pushes = torch.where((excess > 0) & ~right, push, 0)
     return torch.where(right, -pushes.sum(axis, keepdim=True), pushes)
 
@@ -169,23 +147,13 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    margin: float = 1.0,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    swap: bool = False,
+    anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: float = 1.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of two distances' difference, where that is too small."""
-    near, pull = _distance(anchor, positive, p, eps)
-    far, push = _distance(anchor, negative, p, eps)
-    other, push_positive = _distance(positive, negative, p, eps)
-    swapped = (other < far) & swap
-    active = (margin + near - torch.where(swapped, other, far) >= 0).to(near.dtype)
-    pull, push = active * pull, active * torch.where(swapped, push_positive, push)
-    return pull - push * ~swapped, -pull - push * swapped, push
+    near, pull = _distance(anchor, positive)
+    far, push = _distance(anchor, negative)
+    active = (margin + near - far >= 0).to(near.dtype)
+    return active * (pull - push), -active * pull, active * push
 
 
 def number_of_rows(anchor: Tensor, *others: Tensor, **settings: object) -> int:
@@ -193,17 +161,11 @@ def number_of_rows(anchor: Tensor, *others: Tensor, **settings: object) -> int:
     return anchor[..., 0].numel()
 
 
-def _distance(
-    first: Tensor, second: Tensor, p: float, eps: float
-) -> tuple[Tensor, Tensor]:
-    """Return the p-norm of each row's difference, and its gradient by `first`."""
-    difference = first - second + eps
-    distance = torch.linalg.vector_norm(difference, p, dim=-1, keepdim=True)
-    return distance, difference.sign() * (difference.abs() / distance) ** (p - 1)
-
-
-def _or_one(weight: Weight) -> Tensor | float:
-    return 1.0 if weight is None else weight
+def _distance(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the length of each row's difference, and its gradient by `first`."""
+    difference = first - second + 1e-6  # which torch adds, too
+    distance = torch.linalg.vector_norm(difference, dim=-1, keepdim=True)
+    return distance, difference / distance
 
 
 def _along(axis: int, values: Tensor, output: Tensor) -> Tensor:

@@ -112,7 +112,8 @@ class Loss:
         reduction : {"none", "mean", "sum"}
             Under ``"none"`` the gradient is that of the sum.
         **settings
-            Those of the loss.
+            Those in the formula; of a cross-entropy also ``weight``, ``ignore_index``
+            and ``label_smoothing``.
 
         Returns
         -------
