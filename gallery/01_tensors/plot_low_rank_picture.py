@@ -114,10 +114,11 @@ except RuntimeError as refusal:
     print(str(refusal).replace("x", " × "))
 
 # %%
-# A small matrix may hide the mistake. For the matrix at the top *V* is 2 by 2,
-# and the signs of a pair of singular vectors are free. With one choice of signs
-# *V* is a reflection, which is its own transpose, and the wrong product is
-# right; with the other it is a rotation, and the product is wrong.
+# A small matrix may hide the mistake. For the matrix at the top *V* is 2
+# by 2, and the signs of a pair of singular vectors are free. With one
+# choice of signs *V* is a reflection, which is its own transpose, and the
+# product with *V* is right by chance. With the other choice it is a
+# rotation, and the product is wrong.
 
 U, S, V = torch.svd(A)
 off = []
