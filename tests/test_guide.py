@@ -211,7 +211,7 @@ def test_the_repository_is_the_one_setting(tmp_path):
 
 SHEET = (ROOT / "docs" / "guide" / "cheat_sheet.md").read_text("utf-8")
 LINES = re.compile(r"^\| `([^`]+)` \| (?:`(\(.*?\))`)?", re.MULTILINE)
-MESSAGES = re.compile(r"^\| (.*?) \| .*\{doc\}`/pitfalls/([\w-]+)` \|$", re.MULTILINE)
+MESSAGES = re.compile(r"^\| (.*?) \| .*</pitfalls/([\w-]+)>` \|$", re.MULTILINE)
 
 
 def test_each_line_of_the_cheat_sheet_runs_and_has_the_shape_that_stands_there():

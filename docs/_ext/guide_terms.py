@@ -21,7 +21,7 @@ def glossary():
     """Return every term with its Chinese name, its meaning and its chapter."""
     introduced, lines = introductions(chapters()), ["```{glossary}", ":sorted:"]
     for entry in Terms().values():
-        meaning = f'<span lang="zh">{entry.zh}</span>. {entry.meaning}'
+        meaning = f'<span lang="zh">{entry.zh}</span> {entry.meaning}'
         if chapter := introduced.get(entry.term):
             meaning += f" *Introduced in* {{doc}}`{chapter.name}`."
         lines += ["", entry.term, f"  {meaning}"]
