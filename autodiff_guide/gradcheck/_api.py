@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from autodiff_guide.gradcheck._check import Check
-from autodiff_guide.gradcheck._map import Function, Map, has_derivative
+from autodiff_guide.gradcheck._double import has_derivative
+from autodiff_guide.gradcheck._map import Function, Map
 from autodiff_guide.gradcheck._modes import (
     check_both_modes,
     second_derivative,

@@ -10,12 +10,7 @@ import torch
 from torch import Tensor
 
 from autodiff_guide.gradcheck._base import Base
-from autodiff_guide.gradcheck._columns import (
-    BARS,
-    Evidence,
-    Status,
-    jacobian_columns,
-)
+from autodiff_guide.gradcheck._columns import Evidence, jacobian_columns
 from autodiff_guide.gradcheck._map import Map
 
 # Kinds, the most specific first, and what is said after "your gradient".
@@ -23,8 +18,6 @@ Findings = Iterator[tuple[tuple[str, ...], str]]
 
 # Numbers that all of yours may hold, to look for elements that stand in wrong places.
 EVERY = 2**22
-# Slopes that differ by less than this share are equal, whatever rtol is.
-EQUAL = 1e-7
 # Elements that stand in wrong places are wrong in at least this share of the columns,
 # or a symmetric gradient with one wrong element would equal its own flip.
 MOVED = 0.3
@@ -57,7 +50,7 @@ class Jacobian:
     ) -> None:
         self.user, self.compared, self.base, self.names = user, compared, base, names
         self.columns, self.given = evidence.columns, evidence.yours
-        self.judged = (evidence.yours, *judged(evidence))
+        self.judged = (evidence.yours, *evidence.judged)
         every, whole = self.columns, compared.n * compared.output_size <= EVERY
         if len(every) < compared.n and whole and compared is user:
             every = torch.arange(compared.n, device=every.device)
@@ -170,20 +163,3 @@ class Block:
         moves = 3 * (wrong & self.moves).sum() >= wrong.sum()
         many = self.wrong.any(0)[self.live].double().mean() >= MOVED
         return bool(some & moves & many & ((apart <= 2 * self.slack) | ~known).all())
-
-
-def judged(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the numeric slopes, what may lie between equal ones, and which are wrong.
-
-    Slopes that the differences do not know, or that have two values, are 0 and have an
-    infinite slack. Elements left unresolved because others had already failed are
-    judged here.
-    """
-    yours, status = evidence.yours, evidence.status
-    known = torch.isfinite(evidence.bar) & (status != Status.KINK)
-    numeric = evidence.numeric.where(known, 0.0)
-    size = torch.maximum(numeric.abs(), yours.abs().nan_to_num(0, 0, 0))
-    slack = BARS * evidence.bar + evidence.rounding + EQUAL * size
-    slack = slack.where(known, math.inf)
-    unseen = (status == Status.UNRESOLVED) & ((yours - numeric).abs() > slack)
-    return numeric, slack, unseen | (status >= Status.DISAGREE)

@@ -24,6 +24,8 @@ from autodiff_guide.gradcheck._settings import Settings
 
 # Error bars within which two slopes are equal.
 BARS = 5
+# Slopes that differ by less than this share are equal, whatever rtol is.
+EQUAL = 1e-7
 # Rounding of a gradient, in units of eps and of the largest slope nearby.
 ROUNDINGS = 50
 # An error bar is sharp below these shares of the slope, and of the largest one.
@@ -82,6 +84,23 @@ class Evidence:
     def failed(self) -> bool:
         """Whether any element is wrong."""
         return bool((self.status >= Status.DISAGREE).any())
+
+    @property
+    def judged(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The numeric slopes, what may lie between equal ones, and which are wrong.
+
+        Slopes that the differences do not know, or that have two values, are 0 and have
+        an infinite slack. Elements left unresolved because others had already failed
+        are judged here.
+        """
+        known = torch.isfinite(self.bar) & (self.status != Status.KINK)
+        numeric = self.numeric.where(known, 0.0)
+        size = torch.maximum(numeric.abs(), _sizes(self.yours))
+        slack = BARS * self.bar + self.rounding + EQUAL * size
+        slack = slack.where(known, math.inf)
+        apart = (self.yours - numeric).abs() > slack
+        unseen = (self.status == Status.UNRESOLVED) & apart
+        return numeric, slack, unseen | (self.status >= Status.DISAGREE)
 
 
 class Values(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -66,7 +66,7 @@ class InDouble(TorchFunctionMode):
         if not isinstance(result, Tensor) or result.dtype not in WIDER:
             return result
         # Of integers, torch makes numbers of its default precision.
-        if self.strict and any(_is_wide(x) for x in args):
+        if self.strict and any(has_derivative(x) for x in args):
             raise NarrowError(f"it computes in {result.dtype} whatever it is given")
         return result if self.casts else self.wide(result)
 
@@ -92,8 +92,8 @@ class InDouble(TorchFunctionMode):
         return WIDER[dtype]
 
 
-def _is_wide(x: Any) -> bool:
-    """Return whether `x` is a tensor of numbers with a fraction."""
+def has_derivative(x: Any) -> TypeGuard[Tensor]:
+    """Return whether one can differentiate with respect to `x`."""
     return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 

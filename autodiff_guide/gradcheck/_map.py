@@ -9,13 +9,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import accumulate
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from autodiff_guide.gradcheck._conclusion import ConclusionError
-from autodiff_guide.gradcheck._double import InDouble
+from autodiff_guide.gradcheck._double import InDouble, has_derivative
 
 Function = Callable[..., object]
 # Leaves and outputs, for vector-Jacobian products.
@@ -98,7 +98,10 @@ class Map:
 
     def _place(self, inputs: Sequence[Any]) -> None:
         """Take a point: views of the inputs `wrt`, copies of what `fn` may change."""
-        self.inputs = [x if i in self.wrt else _own(x) for i, x in enumerate(inputs)]
+        self.inputs = [
+            x.detach().clone() if isinstance(x, Tensor) and i not in self.wrt else x
+            for i, x in enumerate(inputs)
+        ]
         chosen = [inputs[i] for i in self.wrt]
         self.is_complex = [x.is_complex() for x in chosen]
         self.points = [_as_real(x.detach()).contiguous() for x in chosen]
@@ -130,7 +133,8 @@ class Map:
         self.output_size = self.first.numel()
 
     def _unchanged(self, copies: Sequence[Tensor]) -> bool:
-        return all(same(a, b) for a, b in zip(copies, self.points, strict=True))
+        pairs = zip(copies, self.points, strict=True)
+        return all(torch.allclose(a, b, 0.0, 0.0, equal_nan=True) for a, b in pairs)
 
     # ------------------------------------------------------------- evaluation
 
@@ -304,14 +308,12 @@ class Map:
                 leaves,
                 [v for _, v in pairs],
                 retain_graph=True,
-                allow_unused=True,
+                materialize_grads=True,
                 is_grads_batched=bool(lead),
             )
         flat = [
-            self.x.new_zeros(rows, size)
-            if g is None
-            else _dense(g).reshape(rows, size).to(self.device).to(torch.float64)
-            for size, g in zip(self.sizes, gradients, strict=True)
+            self._flat(_dense(g)).view(-1, size).expand(rows, size)
+            for g, size in zip(gradients, self.sizes, strict=True)
         ]
         return torch.cat(flat, 1) if len(flat) > 1 else flat[0]
 
@@ -340,13 +342,6 @@ class Map:
     def locate_output(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return which output, and where in it, flat output `element` is."""
         return _located(element, self.output_shapes)
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    """Return whether two tensors agree bit for bit, NaN equal to NaN."""
-    if a.shape != b.shape:
-        return False
-    return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def largest(x: Tensor) -> float:
@@ -405,18 +400,8 @@ def _is_sparse(x: object) -> bool:
     return isinstance(x, Tensor) and x.layout != torch.strided
 
 
-def _own(x: object) -> object:
-    """Return a copy of a tensor that belongs to no graph."""
-    return x.detach().clone() if isinstance(x, Tensor) else x
-
-
 def _dense(x: Tensor) -> Tensor:
     return x if x.layout == torch.strided else x.to_dense()
-
-
-def has_derivative(x: object) -> TypeGuard[Tensor]:
-    """Return whether one can differentiate with respect to `x`."""
-    return isinstance(x, Tensor) and (x.is_floating_point() or x.is_complex())
 
 
 def _as_real(x: Tensor) -> Tensor:

@@ -133,13 +133,6 @@ def differentiable(result: Any) -> tuple[Tensor, ...]:
     return tuple(y for y in outputs if isinstance(y, Tensor) and y.requires_grad)
 
 
-def cotangents_of(outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """Return a random tensor, between -1 and 1, for each output."""
-    generator = torch.Generator().manual_seed(seed)
-    random = [torch.rand(y.shape, generator=generator, dtype=y.dtype) for y in outputs]
-    return [2 * v.to(y.device) - 1 for v, y in zip(random, outputs, strict=True)]
-
-
 def gradient_of(fn: Function, wrt: Sequence[int], count: int) -> Function:
     """Return the map from `count` inputs x, and cotangents v, to Jᵀ v."""
 
@@ -168,7 +161,9 @@ def second_derivative(
         raise ValueError(
             "order: expected an output with a gradient, got none; order=1 tells why"
         )
-    v = cotangents_of(outputs, seed)
+    generator = torch.Generator().manual_seed(seed)
+    v = [torch.rand(y.shape, generator=generator, dtype=y.dtype) for y in outputs]
+    v = [2 * x.to(y.device) - 1 for x, y in zip(v, outputs, strict=True)]
     names = ["grad_output", *(f"grad_output {k}" for k in range(1, len(v)))]
     both = chosen | dict(enumerate(names, len(point)))
     return gradient_of(fn, list(chosen), len(point)), [*point, *v], both

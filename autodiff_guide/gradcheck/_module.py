@@ -14,7 +14,8 @@ from autodiff_guide.gradcheck._api import (
     require_function,
     run_check,
 )
-from autodiff_guide.gradcheck._map import Function, has_derivative
+from autodiff_guide.gradcheck._double import has_derivative
+from autodiff_guide.gradcheck._map import Function
 from autodiff_guide.gradcheck._report import GradientReport
 from autodiff_guide.gradcheck._settings import Settings
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from autodiff_guide._printed import Printed, Table
-from autodiff_guide.gradcheck._block import judged
 from autodiff_guide.gradcheck._columns import BARS, Evidence, Status
 from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import Screen
@@ -192,7 +191,7 @@ def resolution(
         return math.nan
     numeric, slack = seen.numeric, seen.bar
     if evidence is not None:
-        numeric, slack, _ = judged(evidence)
+        numeric, slack, _ = evidence.judged
     share = (slack + accepted.atol) / numeric.abs()
     share = share[numeric.abs() > slack]
     return max(accepted.rtol, float(share.median())) if len(share) else math.nan
@@ -200,7 +199,7 @@ def resolution(
 
 def largest_accepted(evidence: Evidence) -> float:
     """Return the largest relative difference that only a tolerance accepted."""
-    numeric, slack, _ = judged(evidence)
+    numeric, slack, _ = evidence.judged
     apart = (evidence.yours - numeric).abs()
     share = apart / torch.maximum(evidence.yours.abs(), numeric.abs())
     beyond = (apart > slack) & (evidence.status == Status.AGREE)
@@ -227,7 +226,7 @@ def numbers_of(
         probes = (seen.yours, seen.numeric, seen.bar)
         yours, numeric, bar = (x.flatten().cpu() for x in probes)
         return Comparison("probe", yours, numeric, bar, where={}), None
-    _, slack, wrong = judged(evidence)
+    _, slack, wrong = evidence.judged
     apart = (evidence.yours - evidence.numeric).abs()
     bars = (BARS * apart / (slack + 1e-300)).nan_to_num(math.inf)
     single = wrong | torch.isfinite(slack)
@@ -260,7 +259,7 @@ def input_rows(
     silent = seen.silent if seen and (evidence or not seen.vacuous) else ()
     rest = tuple(kind for kind in kinds if kind != "no-dependence" and not evidence)
     columns = problem.x[:0] if evidence is None else evidence.columns
-    whole = () if evidence is None else judged(evidence)
+    whole = () if evidence is None else evidence.judged
     rows = []
     for k, point in enumerate(problem.points):
         error, found = math.nan, ("no-dependence",) if k in silent else rest

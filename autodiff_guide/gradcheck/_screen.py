@@ -37,8 +37,6 @@ BARS = 6
 MARGIN = 4
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
-# A bend that changes by less than this share from one step to the next is no kink.
-STEADY = 0.01
 # Where a function refuses the first steps, they are made shorter by this factor.
 SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
@@ -101,9 +99,8 @@ def screen(
     further = moved(problem, 2 * moves)
     D = moves / h  # the direction as it was really moved
     bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
-    unsteady = (next_bend - bend).abs()
     # A central difference is off by the third derivative times its step squared / 6.
-    truncation = unsteady / (6 * h)
+    truncation = (next_bend - bend).abs() / (6 * h)
     rounding = torch.maximum(base.noise, problem.eps * plus.abs()) * (2 / h)
     errors = truncation + rounding
     error, steepest = errors.amax(0), slopes.abs().amax(0)
@@ -153,9 +150,6 @@ def screen(
     coarse = error > enough
     if bool(coarse.any()):
         coarse &= (steepest > 0) | (truncation > rounding).any(0)
-        # At an extremum the slope is as small as its error, and the bend is steady.
-        extremum = (unsteady < STEADY * bent).all(0) & (steepest < BARS * error)
-        coarse &= ~extremum
     unresolved = newly_bad or bool(coarse.any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:
