@@ -68,7 +68,7 @@ fig.set_label(
 # not matter; at its edge, a hair decides. A network's loss is no different:
 # a seed is a start, and another seed may be another minimum.
 #
-# **Where it breaks.** Double the rate.
+# **Where it breaks.** Double the learning rate.
 
 hasty = descend(0.02)
 fig, counts = draw(hasty)
@@ -78,8 +78,9 @@ fig.set_label(
 )
 
 # %%
-# **Why.** A minimum with curvature *L* holds a descent only if the rate is
-# below :math:`2 / L`. The four are equally low, and not equally steep.
+# **Why.** A minimum with curvature *L* holds a descent only if the learning
+# rate is below :math:`2 / L`. The four are equally low, and not equally
+# steep.
 
 curvature = ag.descent.classify(himmelblau, minimizers).eigenvalues[:, 1]
 limit = 2 / curvature
@@ -88,8 +89,8 @@ for point, most in zip(minimizers.tolist(), limit.tolist(), strict=True):
     print(f"({point[0]:5.2f}, {point[1]:5.2f}): {most:.4f}, {verdict}")
 
 # %%
-# So the rate, too, chooses the minimum: a large one can only end in a flat
-# one.
+# So the learning rate, too, chooses the minimum: with a large one a descent
+# can only end in a flat minimum.
 
 reached = torch.cdist(hasty.points[-1], minimizers) < 0.1
 assert calm.stopped_by(Status.GRADIENT_BELOW).all()

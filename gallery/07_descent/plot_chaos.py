@@ -20,7 +20,8 @@ HOT_STEPS, COOL = 100, 0.004
 
 # %%
 # Five hundred random starts, each with a twin a millionth to the right. The
-# rate is `hot` for 100 steps, then 0.004, at which every ripple holds.
+# learning rate is `hot` for 100 steps, then 0.004, at which every ripple
+# holds.
 
 torch.manual_seed(0)
 starts = torch.empty(500, 2, dtype=torch.float64).uniform_(-4, 4)

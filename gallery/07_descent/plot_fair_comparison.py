@@ -1,10 +1,10 @@
 """
-Which rule is best? Each at its own rate, from many starts
-==========================================================
+Which rule is best? Each at its own learning rate, from many starts
+===================================================================
 
-Compare rules at one learning rate, and the rate picks the winner. A fair
-comparison gives each rule the same budget, its own best rate, many starts,
-and judges by where it ends, not by the beauty of its path.
+Compare rules at one learning rate, and this choice picks the winner. A
+fair comparison gives each rule the same budget, its own best learning rate
+and many starts, and judges by where it ends, not by the beauty of its path.
 """
 
 # curriculum: C2.9, C2.10
@@ -20,9 +20,9 @@ RULES = (GradientDescent, Momentum, RMSprop, Adam)
 BUDGET, STARTS = 300, 60
 
 # %%
-# Sixty random starts, half to choose the rate and half to judge. All rates
-# and all starts of a rule run in one call: a rate may be a tensor with one
-# entry per start.
+# Sixty random starts, half to choose the learning rate and half to judge.
+# All learning rates and all starts of a rule run in one call: a learning
+# rate may be a tensor with one entry per start.
 
 torch.manual_seed(0)
 low, high = torch.tensor(beale.domain, dtype=torch.float64).T

@@ -68,8 +68,8 @@ print(f"theory, 2 / (1 + 10): {2 / sum(curvatures):.3f}")
 
 # %%
 # **Where it breaks.** A real loss has no single curvature. On Rosenbrock's
-# valley the largest one depends on where you stand, and so does the rate
-# that survives.
+# valley the largest one depends on where you stand, and so does the largest
+# learning rate that converges.
 
 valley = ag.objectives.CATALOGUE["rosenbrock"]
 limits = []

@@ -1,10 +1,10 @@
 r"""
-Mini-batches shake the descent; a falling rate calms it
-=======================================================
+Mini-batches shake the descent; a falling learning rate calms it
+================================================================
 
 A gradient from a few samples is right on average and wrong each time. With
-a constant rate the descent never settles. It hovers, the higher the larger
-the rate. Let the rate fall, and it comes to rest.
+a constant learning rate the descent never settles. It hovers, the higher
+the larger the learning rate. Lower the learning rate, and it comes to rest.
 """
 
 # curriculum: C2.9
@@ -89,8 +89,8 @@ fig.set_label(
 
 # %%
 # **Why it hovers.** Each step carries a random error of the size of the
-# rate. Pull and noise balance at a height proportional to the rate, and to
-# one over the batch size.
+# learning rate. Pull and noise balance at a height proportional to the
+# learning rate, and to one over the batch size.
 
 print("rate   batch  hovers at  height x batch / rate")
 ratios = []

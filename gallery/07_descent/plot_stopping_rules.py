@@ -41,8 +41,8 @@ for setting in settings:
     fired.append(descent.status)
 
 # %%
-# **The step** is the rate times the gradient. A tiny rate makes tiny steps
-# anywhere. On Rosenbrock's valley with a rate of a millionth:
+# **The step** is the learning rate times the gradient. A tiny learning rate
+# makes tiny steps anywhere. On Rosenbrock's valley, with a millionth:
 
 valley = ag.objectives.CATALOGUE["rosenbrock"]
 crawl = ag.minimize(
