@@ -34,10 +34,10 @@ errors = {
 }
 
 # %%
-# From the right, a tenth of the step leaves a hundredth of the error. Then
-# the curve turns, and a tenth of the step makes the error **ten times
-# larger**. Below :math:`\varepsilon` the step is lost altogether: 1 + h is
-# 1, and float32 has no dots left.
+# Read the figure from the right. At first, a tenth of the step leaves a
+# hundredth of the error. Then the curve turns, and a tenth of the step
+# makes the error ten times larger. Below :math:`\varepsilon` the step is
+# lost altogether: 1 + h is 1, and float32 has no dots left.
 
 
 def draw_errors():
@@ -66,18 +66,18 @@ fig.set_label(
 )
 
 # %%
-# Theory says why. The sine bends, and Taylor's series gives the price:
-# :math:`h^2/6 \cdot |f'''|`, a line of slope 2 on these axes. And each
-# value is rounded to its nearest neighbour, at most half of
-# :math:`\varepsilon` away; divided by the step, that is
-# :math:`\varepsilon |f| / (2h)`, a line of slope −1.
+# Theory says why. The *truncation error* comes from the curvature of the
+# sine. By Taylor's series it is :math:`h^2/6 \cdot |f'''|`, a line of slope
+# 2 on these axes. The *rounding error* comes from the values: each is
+# rounded to its nearest neighbor, at most half of :math:`\varepsilon` away.
+# Divided by the step, that is :math:`\varepsilon |f| / (2h)`, a line of
+# slope −1.
 
 f, third = torch.sin(torch.ones(())), torch.cos(torch.ones(()))
 fig, ax = draw_errors()
-bending = steps**2 / 6 * third
-ax.loglog(
-    steps.cpu(), bending.cpu(), "--C2", zorder=1, label="bending, slope 2"
-)
+truncation = steps**2 / 6 * third
+label = "truncation, slope 2"
+ax.loglog(steps.cpu(), truncation.cpu(), "--C2", zorder=1, label=label)
 for dtype in errors:
     rounding = torch.finfo(dtype).eps * f / (2 * steps)
     label = "rounding, slope −1" if dtype == torch.float64 else None
@@ -109,7 +109,7 @@ print(f"right {truncated:.2f}, theory 2; left {rounded:.2f}, theory -1")
 # :math:`h = \sqrt[3]{3 \varepsilon |f| / |f'''|}`. Nobody knows
 # :math:`f'''` beforehand.
 # :func:`autodiff_guide.derivatives.numeric_derivative` tries many steps,
-# removes the bending by extrapolation, and says how sure it is.
+# removes the truncation error by extrapolation, and gives an error bar.
 
 for dtype, step in best.items():
     crossing = float((3 * torch.finfo(dtype).eps * f / third) ** (1 / 3))

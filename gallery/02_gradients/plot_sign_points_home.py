@@ -31,8 +31,8 @@ for x, d in zip(points.tolist(), slope(points).tolist(), strict=True):
     print(f"x {x:+.0f}   derivative {d:+.0f}   minus it leads {-d:+.0f}")
 
 # %%
-# The right rule takes a share of the derivative, the learning rate, and
-# subtracts it.
+# The right rule multiplies the derivative by the learning rate, and
+# subtracts the result.
 
 learning_rate = 0.05
 

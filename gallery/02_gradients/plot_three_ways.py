@@ -103,8 +103,8 @@ else:
 
 # %%
 # Measuring costs two values a step and an input: for a thousand inputs,
-# thousands of calls. The automatic way gets all of them in one pass, and
-# without the loss of digits. It is what the rest of this guide uses; the
+# thousands of calls. The automatic way gets all of them from one call, and
+# without truncation error. It is what the rest of this guide uses; the
 # numeric way checks it.
 
 assert worst["automatic"] < 1e-14

@@ -101,7 +101,7 @@ fig.set_label(
 # %%
 # **"Climbing to the top"** is the same step with the other sign: plus the
 # gradient is *ascent*. Training wants the loss low, so training descends.
-# To climb a hill, descend its negative.
+# To climb a hill, run the descent on minus the hill.
 
 
 def hill(point):
