@@ -16,7 +16,7 @@ NAME = package.__name__
 @cache
 def documented():
     """Return where each public name is documented, by its bare name."""
-    modules = {module: import_module(f"{NAME}.{module}") for module in package._MODULES}
+    modules = {module: import_module(f"{NAME}.{module}") for module in package._VERBS}
     names = {
         name: f"{NAME}.{module}.{name}"
         for module, imported in modules.items()
