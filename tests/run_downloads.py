@@ -39,7 +39,7 @@ def run(download):
             cwd=empty,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
     wrong = ended.stderr if ended.returncode else ""

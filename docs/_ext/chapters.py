@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 GUIDE = Path(__file__).parent.parent / "guide"
+TERMS = GUIDE / "terms.toml"
 HIDDEN = {"remove-cell", "remove-input"}
 CELL = re.compile(
     r"^```\{code-cell\}.*\n(?:---\n(?s:.*?)\n---\n)?((?s:.*?))^```$", re.M
@@ -108,8 +109,8 @@ class Term:
 class Terms(dict):
     """The terms of the guide by name, and where they occur in a text."""
 
-    def __init__(self, path=GUIDE / "terms.toml"):
-        entries = tomllib.loads(path.read_text("utf-8"))["term"]
+    def __init__(self):
+        entries = tomllib.loads(TERMS.read_text("utf-8"))["term"]
         super().__init__((entry["term"], Term(**entry)) for entry in entries)
         # the longest first: "gradient descent" is no "gradient"
         self.names = sorted(self, key=len, reverse=True)

@@ -1,6 +1,6 @@
 """The terms of the guide: the glossary, the table of the index, links at first use."""
 
-from chapters import Terms, chapters, introductions
+from chapters import TERMS, Terms, chapters, introductions
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
@@ -54,10 +54,11 @@ def table():
 
 def write_page(app, page, source):
     """Write into the glossary and the index what is made of terms and chapters."""
-    if page == "guide/glossary":
-        source[0] = source[0].replace("% terms", glossary())
-    elif page == "guide/index":
-        source[0] = source[0].replace("% terms", table())
+    made = {"guide/glossary": glossary, "guide/index": table}
+    if page in made:
+        source[0] = source[0].replace("% terms", made[page]())
+        for path in (TERMS, *(chapter.path for chapter in chapters())):
+            app.env.note_dependency(path)
 
 
 def link(text, entry):
@@ -83,6 +84,7 @@ class LinkTerms(SphinxTransform):
         here = {f"guide/{chapter.name}": chapter for chapter in chapters()}
         if self.env.docname not in here:
             return
+        self.env.note_dependency(TERMS)
         terms, linked = Terms(), set()
         introduced = set(here[self.env.docname].introduces)
         for node in list(self.document.findall(nodes.emphasis)):
