@@ -58,9 +58,9 @@ def network(initialize, seed, depth=8):
 
 
 # %%
-# **Zeros.** Every unit is 0, and so is every slope on the way back. Only
-# the bias of the last layer has a gradient; the network can learn the mean
-# of the targets and nothing else.
+# **Zeros.** Every unit is 0, and in the backward pass every gradient is 0
+# but one: that of the last layer's bias. The network can learn the mean of
+# the targets and nothing else.
 
 
 def gradients(net, seed=0):

@@ -181,8 +181,8 @@ for name, each in cases.items():
 # size are another cure.
 #
 # **Where it breaks.** Batch norm at the start of the training makes the
-# gradient grow a little from layer to layer on the way back. Ten layers do
-# not mind; fifty do.
+# gradient grow a little from layer to layer in the backward pass. Ten
+# layers do not mind; fifty do.
 
 deep = {
     norm: [first_gradient(norm, 1.0, depth).median() for depth in (10, 50)]
