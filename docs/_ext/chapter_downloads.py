@@ -26,6 +26,7 @@ ABOUT = "*A chapter of [autodiff_guide]({}), to run. Install the package first{}
 FROM_A_COPY = ', in a copy of its repository: `python -m pip install ".[gallery]"`'
 INSTALL = '%pip install --quiet "autodiff-guide[gallery] @ git+{}"'
 LINK_TO_TERM = re.compile(r"\[([^]]*)\]\([^)]*#term-[^)]*\)")
+PLAIN = re.compile(r"(\$[^$]+\$|`[^`]+`)|\\([\\`*_\[\]<>$])")  # formula, code; escaped
 ON_PAPER = {
     'style="': 'style="background: white; ',
     "currentColor": "#20262e",
@@ -163,11 +164,8 @@ def comment(text):
             lines.append(line)
         else:
             indent = re.match(r" *(?:[->] |\d+\. )?", line)[0]
-            whole = re.sub(
-                r"\$[^$]+\$|`[^`]+`", lambda m: m[0].replace(" ", "\0"), line
-            )
             lines += textwrap.wrap(
-                whole,
+                PLAIN.sub(lambda m: m[2] or m[1].replace(" ", "\0"), line),
                 76,
                 subsequent_indent=re.sub(r"[^>\s]", " ", indent),
                 break_long_words=False,
