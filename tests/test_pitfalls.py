@@ -21,7 +21,8 @@ from autodiff_guide import __main__ as command_line
 from autodiff_guide.pitfalls import (
     CATALOGUE,
     Explanation,
-    Symptom,
+    Finding,
+    _diagnose,
     _evidence,
     diagnose,
     explain,
@@ -431,10 +432,10 @@ def symptoms(diagnosis):
     return {(f.where, f.symptom) for f in diagnosis.findings}
 
 
-@pytest.mark.parametrize("symptom", Symptom, ids=lambda symptom: symptom.value)
+@pytest.mark.parametrize("symptom", _diagnose._SYMPTOMS)
 def test_a_symptom_has_a_sentence_and_a_page(symptom):
-    assert symptom.sentence
-    assert symptom.pitfall.name in CATALOGUE
+    assert _diagnose._SYMPTOMS[symptom]["sentence"]
+    assert Finding("w", symptom, "").pitfall.name in CATALOGUE
 
 
 def test_a_sound_loss_has_no_findings():
@@ -458,7 +459,7 @@ def test_a_sound_loss_has_no_findings():
 def test_nan_is_traced_to_where_torch_finds_it(build, origin, named_by_torch):
     x = leaf(0.0, 0.0)
     (finding,) = diagnose(build(x), [("x", x)]).findings
-    assert finding.symptom is Symptom.NAN
+    assert finding.symptom == "nan"
     assert finding.sentence.endswith(origin)
 
     # sqrt sends back infinity, and the power after it the first NaN: torch, which
@@ -474,7 +475,7 @@ def test_nan_is_traced_to_where_torch_finds_it(build, origin, named_by_torch):
 def test_infinity_is_told_from_nan():
     x = leaf(0.0, 4.0)
     (finding,) = diagnose(x.sqrt().sum(), [x]).findings
-    assert finding.symptom is Symptom.INFINITE
+    assert finding.symptom == "infinite"
     assert "1 of 2 places" in finding.sentence
     assert finding.sentence.endswith("sqrt (SqrtBackward0)")
 
@@ -492,7 +493,7 @@ def test_infinity_is_told_from_nan():
 def test_zero_is_traced_to_its_operation(build, origin):
     x = leaf(1.4, 2.3)
     (finding,) = diagnose(build(x), [("x", x)]).findings
-    assert finding.symptom is Symptom.ZERO
+    assert finding.symptom == "zero"
     assert finding.sentence.endswith(origin)
 
 
@@ -500,7 +501,7 @@ def test_one_bad_parameter_among_good_ones():
     good, bad = leaf(1.0), leaf(0.0)
     loss = (good * 2).exp().sum() + bad.sqrt().sum()
     diagnosis = diagnose(loss, [("good", good), ("bad", bad)])
-    assert symptoms(diagnosis) == {("bad", Symptom.INFINITE)}
+    assert symptoms(diagnosis) == {("bad", "infinite")}
 
 
 def test_a_custom_function_is_named():
@@ -527,9 +528,9 @@ def test_cut_frozen_and_computed_parameters():
         [("used", used), ("cut", cut), ("frozen", frozen), ("computed", computed)],
     )
     assert symptoms(diagnosis) == {
-        ("cut", Symptom.NOT_REACHED),
-        ("frozen", Symptom.FROZEN),
-        ("computed", Symptom.NOT_A_LEAF),
+        ("cut", "not reached"),
+        ("frozen", "frozen"),
+        ("computed", "not a leaf"),
     }
 
 
@@ -544,13 +545,13 @@ def test_cut_frozen_and_computed_parameters():
 )
 def test_a_loss_without_history(build):
     w = leaf(1.0, 2.0)
-    assert ("loss", Symptom.NO_HISTORY) in symptoms(diagnose(build(w), [w]))
+    assert ("loss", "no history") in symptoms(diagnose(build(w), [w]))
 
 
 def test_a_loss_that_is_not_finite():
     w = leaf(-1.0)
     diagnosis = diagnose(w.log().sum(), [w])
-    assert ("loss", Symptom.LOSS_NOT_FINITE) in symptoms(diagnosis)
+    assert ("loss", "loss not finite") in symptoms(diagnosis)
     assert "it is nan" in str(diagnosis)
 
 
@@ -569,32 +570,28 @@ def test_accumulation_is_counted(times, values, dtype):
         assert findings == ()
     else:
         (finding,) = findings
-        assert finding.symptom is Symptom.ACCUMULATED
+        assert finding.symptom == "accumulated"
         assert f"ran {times} times" in finding.sentence
 
 
 def test_other_gradients_in_grad():
     w = leaf(1.0, 2.0)
     (w**3).sum().backward()
-    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {
-        ("w", Symptom.OTHER_GRADIENT)
-    }
+    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {("w", "other gradient")}
     w.grad.zero_()
     assert diagnose((w**2).sum(), [w]).findings == ()
     w.grad.fill_(float("nan"))
-    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {
-        ("w", Symptom.OTHER_GRADIENT)
-    }
+    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {("w", "other gradient")}
 
 
 def test_mixed_dtypes_and_devices_are_listed():
     w, b = leaf(1.0), leaf(2.0, dtype=torch.float64)
     (finding,) = diagnose((w * b).sum(), [("w", w), ("b", b)]).findings
-    assert finding.symptom is Symptom.MIXED_DTYPES
+    assert finding.symptom == "mixed dtypes"
     assert "torch.float32 in w" in finding.sentence
     elsewhere = torch.ones(1, device="meta")
     diagnosis = diagnose((w**2).sum(), [("w", w), ("elsewhere", elsewhere)])
-    assert ("all", Symptom.MIXED_DEVICES) in symptoms(diagnosis)
+    assert ("all", "mixed devices") in symptoms(diagnosis)
 
 
 def test_sparse_and_complex_gradients():
@@ -607,9 +604,9 @@ def test_sparse_and_complex_gradients():
     (finding,) = [
         f
         for f in diagnose((z * z.conj()).real.sum(), [z]).findings
-        if f.symptom is not Symptom.MIXED_DTYPES
+        if f.symptom != "mixed dtypes"
     ]
-    assert finding.symptom is Symptom.ACCUMULATED
+    assert finding.symptom == "accumulated"
 
 
 def test_modules_and_their_names():
@@ -624,8 +621,8 @@ def test_modules_and_their_names():
     module = Half()
     diagnosis = diagnose(module(torch.ones(3, 2)).sum(), module.named_parameters())
     assert symptoms(diagnosis) == {
-        ("unused.weight", Symptom.NOT_REACHED),
-        ("unused.bias", Symptom.NOT_REACHED),
+        ("unused.weight", "not reached"),
+        ("unused.bias", "not reached"),
     }
     assert "unused.weight" in diagnosis._repr_html_()
     assert CATALOGUE["unused-input"].link in str(diagnosis)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
@@ -19,40 +18,28 @@ _ROUNDING = 1e-3
 _SYMPTOMS = read("symptoms.toml")
 
 
-class Symptom(Enum):
-    """What can be wrong; the sentences are in ``symptoms.toml``."""
+@dataclass(frozen=True)
+class Finding:
+    """One symptom of one parameter, as a sentence.
 
-    NO_HISTORY = "no history"
-    LOSS_NOT_FINITE = "loss not finite"
-    FROZEN = "frozen"
-    NOT_A_LEAF = "not a leaf"
-    NOT_REACHED = "not reached"
-    NAN = "nan"
-    INFINITE = "infinite"
-    ZERO = "zero"
-    ACCUMULATED = "accumulated"
-    OTHER_GRADIENT = "other gradient"
-    MIXED_DTYPES = "mixed dtypes"
-    MIXED_DEVICES = "mixed devices"
+    Parameters
+    ----------
+    where : str
+        The parameter, ``"loss"``, or ``"all"``.
+    symptom : str
+        In short: a title of ``symptoms.toml``, such as ``"not reached"``.
+    sentence : str
+        What is wrong, with what was measured and the usual causes.
+    """
 
-    @property
-    def sentence(self) -> str:
-        """What is wrong, with its usual causes; braces hold what was measured."""
-        return str(_SYMPTOMS[self.value]["sentence"])
+    where: str
+    symptom: str
+    sentence: str
 
     @property
     def pitfall(self) -> Pitfall:
         """The pitfall whose page says more."""
-        return CATALOGUE[_SYMPTOMS[self.value]["pitfall"]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One symptom of one parameter, as a sentence; ``symptom.pitfall`` says more."""
-
-    where: str
-    symptom: Symptom
-    sentence: str
+        return CATALOGUE[_SYMPTOMS[self.symptom]["pitfall"]]
 
 
 @dataclass(frozen=True)
@@ -66,9 +53,7 @@ class Diagnosis(Printed):
         if not self.findings:
             rows = [("all", "every gradient is there, finite and not 0 everywhere", "")]
         else:
-            rows = [
-                (f.where, f.sentence, f.symptom.pitfall.link) for f in self.findings
-            ]
+            rows = [(f.where, f.sentence, f.pitfall.link) for f in self.findings]
         plural = "" if self.parameters == 1 else "s"
         return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
 
@@ -119,8 +104,8 @@ def diagnose(
     return Diagnosis(tuple(_findings(loss, named)), len(named))
 
 
-def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
-    return Finding(where, symptom, symptom.sentence.format(**details))
+def _finding(where: str, symptom: str, **details: object) -> Finding:
+    return Finding(where, symptom, _SYMPTOMS[symptom]["sentence"].format(**details))
 
 
 def _named(
@@ -142,16 +127,16 @@ def _named(
 
 def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     if not loss.requires_grad:
-        yield _finding("loss", Symptom.NO_HISTORY)
+        yield _finding("loss", "no history")
     if not loss.isfinite():
         value = loss.detach().reshape(()).item()
-        yield _finding("loss", Symptom.LOSS_NOT_FINITE, value=value)
+        yield _finding("loss", "loss not finite", value=value)
     yield from _mixtures([("loss", loss), *named])
     for name, parameter in named:
         if not parameter.requires_grad:
-            yield _finding(name, Symptom.FROZEN)
+            yield _finding(name, "frozen")
         elif not parameter.is_leaf:
-            yield _finding(name, Symptom.NOT_A_LEAF)
+            yield _finding(name, "not a leaf")
     wanted = [(name, p) for name, p in named if p.requires_grad]
     if loss.requires_grad and wanted:
         yield from _of_the_gradients(loss, wanted)
@@ -159,8 +144,8 @@ def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding
 
 def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     for attribute, symptom in (
-        ("dtype", Symptom.MIXED_DTYPES),
-        ("device", Symptom.MIXED_DEVICES),
+        ("dtype", "mixed dtypes"),
+        ("device", "mixed devices"),
     ):
         groups: dict[str, list[str]] = {}
         for name, tensor in named:
@@ -179,7 +164,7 @@ def _of_the_gradients(
         replay = Replay(loss, [parameter for _, parameter in wanted])
     for (name, parameter), sparse in zip(wanted, replay.gradients, strict=True):
         if sparse is None:
-            yield _finding(name, Symptom.NOT_REACHED)
+            yield _finding(name, "not reached")
             continue
         gradient, held = (
             sparse.to_dense(),
@@ -187,18 +172,18 @@ def _of_the_gradients(
         )
         size, nans = gradient.numel(), int(gradient.isnan().sum())
         if count := nans or int(gradient.isinf().sum()):
-            symptom = Symptom.NAN if nans else Symptom.INFINITE
+            symptom = "nan" if nans else "infinite"
             origin = replay.origin(parameter, "not finite")
             yield _finding(name, symptom, count=count, size=size, operation=origin)
         elif size and not gradient.any():
             origin = replay.origin(parameter, "zero")
-            yield _finding(name, Symptom.ZERO, operation=origin)
+            yield _finding(name, "zero", operation=origin)
         if held is not None and held.to_dense().any():
             times = _multiple(held, gradient)
             if times == 0:
-                yield _finding(name, Symptom.OTHER_GRADIENT)
+                yield _finding(name, "other gradient")
             elif times > 1:
-                yield _finding(name, Symptom.ACCUMULATED, times=times)
+                yield _finding(name, "accumulated", times=times)
 
 
 def _multiple(held: Tensor, gradient: Tensor) -> int:
