@@ -856,7 +856,7 @@ def test_too_few_steps_are_told():
         ({"data": iter(())}, ValueError, "data: expected at least one batch"),
         ({"data": (torch.ones(2),)}, ValueError, "data: .* got one of 1 parts"),
         ({"data": [(torch.ones(2, 3), 1)]}, TypeError, "targets: expected a torch"),
-        ({"loss": nn.MSELoss(reduction="none")}, ValueError, "loss: expected one num"),
+        ({"loss": nn.MSELoss(reduction="none")}, ValueError, "loss: expected a scalar"),
         ({"loss": lambda *_: 1.0}, TypeError, "loss: expected a torch.Tensor"),
     ],
 )

@@ -299,6 +299,19 @@ def test_entries_travel(loss):
         assert torch.equal(here, there)
 
 
+@EVERY
+def test_the_slope_of_a_curve_is_that_of_the_loss(loss):
+    t, values, slopes = loss.curve()
+    assert (t[0], t[-1]) == (loss.line.start, loss.line.stop)
+    expected = loss.function(*loss.line.operands(t), reduction="none")
+    torch.testing.assert_close(values, expected)
+    steps = values.diff() / t.diff()
+    low, high = torch.stack([slopes[:-1], slopes[1:]]).aminmax(dim=0)
+    room = 1e-6 + 0.02 * slopes.abs().max()
+    assert (steps > low - room).all()
+    assert (steps < high + room).all()
+
+
 def test_the_gradient_by_hand_has_the_derivative_it_should():
     logits, target = torch.randn(3, dtype=torch.float64), torch.tensor(1)
     loss = CATALOGUE["cross_entropy"]

@@ -49,14 +49,6 @@ FORMULAS = {
     + X**6 / 6
     + X * Y
     + Y**2,
-    "goldstein_price": (
-        1 + (X + Y + 1) ** 2 * (19 - 14 * X + 3 * X**2 - 14 * Y + 6 * X * Y + 3 * Y**2)
-    )
-    * (
-        30
-        + (2 * X - 3 * Y) ** 2
-        * (18 - 32 * X + 12 * X**2 + 48 * Y - 36 * X * Y + 27 * Y**2)
-    ),
     "saddle": X**2 - Y**2,
     "monkey_saddle": X**3 - 3 * X * Y**2,
     "linear_regression": ((X + Y - 5) ** 2 + (2 * X + Y - 7) ** 2) / 2,
@@ -76,7 +68,7 @@ def inside(objective, count):
 
 def test_every_entry_has_an_independent_formula():
     assert set(FORMULAS) == set(CATALOGUE)
-    assert len(CATALOGUE) == 17
+    assert len(CATALOGUE) == 16
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,12 +141,9 @@ def test_rosenbrock_is_scipys(n):
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.floats(0.1, 1e4), min_size=2, max_size=4),
-    st.floats(-3, 3),
-)
-def test_quadratic_has_the_chosen_curvatures(eigenvalues, angle):
-    objective = quadratic(eigenvalues, angle=angle)
+@given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=4))
+def test_quadratic_has_the_chosen_curvatures(eigenvalues):
+    objective = quadratic(eigenvalues)
     point = torch.zeros(len(eigenvalues), dtype=torch.float64)
     hessian = torch.autograd.functional.hessian(objective, point)
     expected = torch.tensor(sorted(eigenvalues), dtype=torch.float64)
@@ -203,7 +192,6 @@ DATA = torch.ones(3, 1)
         (lambda: rosenbrock(1), ValueError, "at least 2"),
         (lambda: quadratic([]), ValueError, "numbers > 0"),
         (lambda: quadratic([1.0, -1.0]), ValueError, "numbers > 0"),
-        (lambda: quadratic([1.0], angle=1.0), ValueError, "angle"),
         (lambda: linear_regression(DATA, DATA), ValueError, "(N, d) and (N,)"),
         (lambda: linear_regression(DATA.long(), DATA), TypeError, "inputs"),
         (lambda: CATALOGUE["Himelblau"], KeyError, "try 'himmelblau'"),

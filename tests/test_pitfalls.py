@@ -21,7 +21,8 @@ from autodiff_guide import __main__ as command_line
 from autodiff_guide.pitfalls import (
     CATALOGUE,
     Explanation,
-    Symptom,
+    Finding,
+    _diagnose,
     _evidence,
     diagnose,
     explain,
@@ -431,10 +432,10 @@ def symptoms(diagnosis):
     return {(f.where, f.symptom) for f in diagnosis.findings}
 
 
-@pytest.mark.parametrize("symptom", Symptom, ids=lambda symptom: symptom.value)
+@pytest.mark.parametrize("symptom", _diagnose._SYMPTOMS)
 def test_a_symptom_has_a_sentence_and_a_page(symptom):
-    assert symptom.sentence
-    assert symptom.pitfall.name in CATALOGUE
+    assert _diagnose._SYMPTOMS[symptom]["sentence"]
+    assert Finding("w", symptom, "").pitfall.name in CATALOGUE
 
 
 def test_a_sound_loss_has_no_findings():
@@ -458,7 +459,7 @@ def test_a_sound_loss_has_no_findings():
 def test_nan_is_traced_to_where_torch_finds_it(build, origin, named_by_torch):
     x = leaf(0.0, 0.0)
     (finding,) = diagnose(build(x), [("x", x)]).findings
-    assert finding.symptom is Symptom.NAN
+    assert finding.symptom == "nan"
     assert finding.sentence.endswith(origin)
 
     # sqrt sends back infinity, and the power after it the first NaN: torch, which
@@ -474,7 +475,7 @@ def test_nan_is_traced_to_where_torch_finds_it(build, origin, named_by_torch):
 def test_infinity_is_told_from_nan():
     x = leaf(0.0, 4.0)
     (finding,) = diagnose(x.sqrt().sum(), [x]).findings
-    assert finding.symptom is Symptom.INFINITE
+    assert finding.symptom == "infinite"
     assert "1 of 2 places" in finding.sentence
     assert finding.sentence.endswith("sqrt (SqrtBackward0)")
 
@@ -492,7 +493,7 @@ def test_infinity_is_told_from_nan():
 def test_zero_is_traced_to_its_operation(build, origin):
     x = leaf(1.4, 2.3)
     (finding,) = diagnose(build(x), [("x", x)]).findings
-    assert finding.symptom is Symptom.ZERO
+    assert finding.symptom == "zero"
     assert finding.sentence.endswith(origin)
 
 
@@ -500,7 +501,7 @@ def test_one_bad_parameter_among_good_ones():
     good, bad = leaf(1.0), leaf(0.0)
     loss = (good * 2).exp().sum() + bad.sqrt().sum()
     diagnosis = diagnose(loss, [("good", good), ("bad", bad)])
-    assert symptoms(diagnosis) == {("bad", Symptom.INFINITE)}
+    assert symptoms(diagnosis) == {("bad", "infinite")}
 
 
 def test_a_custom_function_is_named():
@@ -527,10 +528,10 @@ def test_cut_frozen_and_computed_parameters():
         [("used", used), ("cut", cut), ("frozen", frozen), ("computed", computed)],
     )
     assert symptoms(diagnosis) == {
-        ("cut", Symptom.NOT_REACHED),
-        ("frozen", Symptom.FROZEN),
-        ("computed", Symptom.NOT_A_LEAF),
-        ("others", Symptom.NOT_GIVEN),  # what the computed one was computed from
+        ("cut", "not reached"),
+        ("frozen", "frozen"),
+        ("computed", "not a leaf"),
+        ("others", "not given"),  # what the computed one was computed from
     }
 
 
@@ -545,13 +546,13 @@ def test_cut_frozen_and_computed_parameters():
 )
 def test_a_loss_without_history(build):
     w = leaf(1.0, 2.0)
-    assert ("loss", Symptom.NO_HISTORY) in symptoms(diagnose(build(w), [w]))
+    assert ("loss", "no history") in symptoms(diagnose(build(w), [w]))
 
 
 def test_a_loss_that_is_not_finite():
     w = leaf(-1.0)
     diagnosis = diagnose(w.log().sum(), [w])
-    assert ("loss", Symptom.LOSS_NOT_FINITE) in symptoms(diagnosis)
+    assert ("loss", "loss not finite") in symptoms(diagnosis)
     assert "it is nan" in str(diagnosis)
 
 
@@ -570,32 +571,28 @@ def test_accumulation_is_counted(times, values, dtype):
         assert findings == ()
     else:
         (finding,) = findings
-        assert finding.symptom is Symptom.ACCUMULATED
+        assert finding.symptom == "accumulated"
         assert f"ran {times} times" in finding.sentence
 
 
 def test_other_gradients_in_grad():
     w = leaf(1.0, 2.0)
     (w**3).sum().backward()
-    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {
-        ("w", Symptom.OTHER_GRADIENT)
-    }
+    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {("w", "other gradient")}
     w.grad.zero_()
     assert diagnose((w**2).sum(), [w]).findings == ()
     w.grad.fill_(float("nan"))
-    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {
-        ("w", Symptom.OTHER_GRADIENT)
-    }
+    assert symptoms(diagnose((w**2).sum(), [("w", w)])) == {("w", "other gradient")}
 
 
 def test_mixed_dtypes_and_devices_are_listed():
     w, b = leaf(1.0), leaf(2.0, dtype=torch.float64)
     (finding,) = diagnose((w * b).sum(), [("w", w), ("b", b)]).findings
-    assert finding.symptom is Symptom.MIXED_DTYPES
+    assert finding.symptom == "mixed dtypes"
     assert "torch.float32 in w" in finding.sentence
     elsewhere = torch.ones(1, device="meta")
     diagnosis = diagnose((w**2).sum(), [("w", w), ("elsewhere", elsewhere)])
-    assert ("all", Symptom.MIXED_DEVICES) in symptoms(diagnosis)
+    assert ("all", "mixed devices") in symptoms(diagnosis)
 
 
 def test_sparse_and_complex_gradients():
@@ -608,9 +605,9 @@ def test_sparse_and_complex_gradients():
     (finding,) = [
         f
         for f in diagnose((z * z.conj()).real.sum(), [z]).findings
-        if f.symptom is not Symptom.MIXED_DTYPES
+        if f.symptom != "mixed dtypes"
     ]
-    assert finding.symptom is Symptom.ACCUMULATED
+    assert finding.symptom == "accumulated"
 
 
 def test_modules_and_their_names():
@@ -625,8 +622,8 @@ def test_modules_and_their_names():
     module = Half()
     diagnosis = diagnose(module(torch.ones(3, 2)).sum(), module.named_parameters())
     assert symptoms(diagnosis) == {
-        ("unused.weight", Symptom.NOT_REACHED),
-        ("unused.bias", Symptom.NOT_REACHED),
+        ("unused.weight", "not reached"),
+        ("unused.bias", "not reached"),
     }
     assert "unused.weight" in diagnosis._repr_html_()
     assert CATALOGUE["unused-input"].link in str(diagnosis)
@@ -699,7 +696,7 @@ def test_gradients_of_a_scaler_are_not_counted_as_backwards(scale):
     loss = nn.functional.cross_entropy(module(x), target)
     (scale * loss).backward(retain_graph=True)
     diagnosis = diagnose(loss, module)
-    assert {symptom for _, symptom in symptoms(diagnosis)} == {Symptom.SCALED}
+    assert {symptom for _, symptom in symptoms(diagnosis)} == {"scaled"}
     assert "unscale_" in str(diagnosis)
     assert diagnose(scale * loss, module).findings == ()
 
@@ -726,7 +723,7 @@ def test_one_parameter_off_among_others_is_no_clipping():
     loss = nn.functional.cross_entropy(module(x), target)
     loss.backward(retain_graph=True)
     module[2].weight.grad *= 0.7
-    assert symptoms(diagnose(loss, module)) == {("2.weight", Symptom.OTHER_GRADIENT)}
+    assert symptoms(diagnose(loss, module)) == {("2.weight", "other gradient")}
 
 
 def test_hooks_on_parameters_are_in_order():
@@ -751,8 +748,8 @@ def test_layers_in_a_plain_list_are_named_and_missed():
         module = Stack(holder)
         diagnosis = diagnose(module(torch.ones(2, 3)).sum(), module)
         assert symptoms(diagnosis) == {
-            ("layers", Symptom.NOT_REGISTERED),
-            ("others", Symptom.NOT_GIVEN),
+            ("layers", "not registered"),
+            ("others", "not given"),
         }
         assert holder.__name__ in str(diagnosis)
     module = Stack(nn.ModuleList)
@@ -765,8 +762,8 @@ def test_parameters_that_the_optimizer_does_not_hold_are_named():
     last = torch.optim.SGD(module[2].parameters(), lr=0.1)
     diagnosis = diagnose(loss, module, optimizer=last)
     assert symptoms(diagnosis) == {
-        ("0.weight", Symptom.NOT_OPTIMIZED),
-        ("0.bias", Symptom.NOT_OPTIMIZED),
+        ("0.weight", "not optimized"),
+        ("0.bias", "not optimized"),
     }
     every = torch.optim.SGD(module.parameters(), lr=0.1)
     assert diagnose(loss, module, optimizer=every).findings == ()
@@ -796,7 +793,7 @@ def test_parameters_that_the_optimizer_does_not_hold_are_named():
 def test_a_softmax_before_another_is_told(loss, expected):
     module, x, target = classifier()
     found = symptoms(diagnose(loss(module(x), target), module))
-    assert (("loss", Symptom.SOFTMAX_TWICE) in found) is expected
+    assert (("loss", "softmax twice") in found) is expected
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
@@ -816,7 +813,7 @@ def test_a_column_against_a_row_is_told(loss, expected):
     layer = nn.Linear(3, 1)
     value = loss(layer(torch.randn(8, 3)), torch.randn(8))
     found = symptoms(diagnose(value, layer))
-    assert (("loss", Symptom.BROADCAST) in found) is expected
+    assert (("loss", "broadcast") in found) is expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ removes the bending term by term, and the climb itself tells how well:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,7 +38,6 @@ STAIR = 2.0**-20
 # Bytes of values and tables held at once, at least those of one input element.
 MEMORY = 2**28
 SHOWN = 12
-LOW_PRECISIONS = ("float", "float32", "half", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +118,9 @@ def numeric_derivative(fn: Function, x: Tensor) -> NumericDerivative:
     Raises
     ------
     TypeError
-        If the input or the result is not a floating-point tensor, or if `fn` combines
-        the float64 input with a captured tensor of another dtype.
+        If the input or the result is not a floating-point tensor.
+    RuntimeError
+        What `fn` raises where it captures a tensor that is not float64, with a note.
 
     Notes
     -----
@@ -198,14 +197,10 @@ class _Black:
         try:
             value = self._at(self.x)
         except (RuntimeError, ValueError) as error:
-            words = re.findall(r"\w+", str(error).lower())
-            others = [word for word in words if word in LOW_PRECISIONS]
-            if others and {"double", "float64"} & set(words):
-                raise TypeError(
-                    "fn: expected tensors of torch.float64, to which its input is "
-                    f"cast, got a captured one of {getattr(torch, others[0])}; use "
-                    ".double()"
-                ) from error
+            error.add_note(
+                "fn was called with x in float64; what it captures must be so too, "
+                "for example by .double()"
+            )
             raise
         return require_floating("fn's result", value).detach().double()
 

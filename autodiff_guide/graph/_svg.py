@@ -8,8 +8,10 @@ from hashlib import sha1
 from html import escape
 from itertools import pairwise
 from statistics import fmean
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from autodiff_guide.graph._node import Node, show
 
@@ -29,8 +31,9 @@ LETTER, SMALL, LINE, PAD = 7.8, 6.7, 17.0, 8.0
 BOLD = 1.12
 ACROSS, DOWN, MARGIN = 18.0, 52.0, 3.0
 SWEEPS = 8
-GAPS = [3.0, 6.0, 10.0]  # between an edge and its label, the first that fits
-FAR = torch.full((1, 2), 1e9)  # a point clear of everything
+GAPS = np.array([3.0, 6.0, 10.0])  # between an edge and its label, the first that fits
+FAR = np.full((1, 2), 1e9)  # a point clear of everything
+Points = NDArray[np.floating[Any]]
 
 
 @dataclass(eq=False)
@@ -187,40 +190,38 @@ def _drawn_edges(edges: Sequence[Edge]) -> str:
     """Draw the edges; a label stands beside its own, clear of the others if it can."""
     curves = [_along(chain) for chain, _ in edges]
     parts = [_drawn_edge(chain) for chain, _ in edges]
-    labels: list[torch.Tensor] = []
+    taken: list[Points] = [FAR]  # by labels
     for (_, local), curve in zip(edges, curves, strict=True):
         if local is None:
             continue
         label = f"{local:.4g}"
-        half = torch.tensor([len(label) * SMALL / 2, 7.0])
-        beside = half + torch.tensor(GAPS)[:, None]
-        signs = torch.tensor([[1, 0], [-1, 0], [0, -1], [0, 1]])
-        moves = (beside[:, None] * signs).view(-1, 1, 1, 2)
-        places = (curve[[0, -1], 6:16] + moves).view(-1, 2)
-        others = [each.view(-1, 2) for each in curves if each is not curve] + labels
+        half = np.array([len(label) * SMALL / 2, 7.0])
+        beside = np.concatenate([np.diag(half + gap) for gap in GAPS])
+        moves = np.stack([beside, -beside], 1).reshape(-1, 1, 1, 2)
+        places = (curve[[0, -1], 6:16] + moves).reshape(-1, 2)
+        others = [each.reshape(-1, 2) for each in curves if each is not curve]
         to_own, to_others = (
-            torch.cdist(places / half, points / half, float("inf")).amin(1)
-            for points in (curve.view(-1, 2), torch.cat([*others, FAR]))
+            np.abs((places[:, None] - points) / half).max(-1).min(1)
+            for points in (curve.reshape(-1, 2), np.concatenate([*others, *taken]))
         )
-        clear = torch.minimum(to_own, to_others / 1.5).clamp(max=1.05)
+        clear = np.minimum(to_own, to_others / 1.5).clip(max=1.05)
         place = places[clear.argmax()]
-        labels.append(place[None])
+        taken.append(place[None])
         x, y = place.tolist()
         parts.append(_written(x, y + 4, label, INK, 'font-size="12"'))
     return "".join(parts)
 
 
-def _along(chain: list[Box]) -> torch.Tensor:
+def _along(chain: list[Box]) -> Points:
     """Return points on the curves of an edge, 21 on each: ``(curves, 21, 2)``."""
-    t = torch.linspace(0, 1, 21)[:, None]
-    curves = []
+    t = np.linspace(0, 1, 21)[:, None]
+    s, curves = 1 - t, []
     for upper, lower in pairwise(chain):
         middle = (upper.bottom + lower.top) / 2
-        a, d = torch.tensor([[upper.x, upper.bottom], [lower.x, lower.top]])
-        b, c = torch.tensor([[upper.x, middle], [lower.x, middle]])
-        s = 1 - t
+        a, d = np.array([[upper.x, upper.bottom], [lower.x, lower.top]])
+        b, c = np.array([[upper.x, middle], [lower.x, middle]])
         curves.append(s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d)
-    return torch.stack(curves)
+    return np.stack(curves)
 
 
 def _drawn_edge(chain: list[Box]) -> str:

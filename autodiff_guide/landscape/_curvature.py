@@ -82,21 +82,21 @@ def hessian_directions(
     """
     problem = problem_of(module, loss, data, mode)
     require_count(count)
-    moving = {
-        name: part
-        for name, part in module.named_parameters()
-        if frozen or part.requires_grad
-    }
-    size = sum(part.numel() for part in moving.values())
+    parameters = dict(module.named_parameters())
+    moves = flat(
+        torch.full_like(part, frozen or part.requires_grad)
+        for part in parameters.values()
+    )
+    size = int(moves.sum())
     steps = min(steps, size)
     if count > steps:
         raise ValueError(
             f"count: expected at most {steps}, the smaller of steps and the number "
             f"of parameters that move, got {count}"
         )
-    point = flat(moving.values()).requires_grad_()
-    parts = split(point, list(moving.values()))
-    replaced = dict(zip(moving, parts, strict=True))
+    point = flat(parameters.values()).requires_grad_()
+    parts = split(point, list(parameters.values()))
+    replaced = dict(zip(parameters, parts, strict=True))
 
     def moved(inputs: object) -> object:
         return functional_call(module, replaced, (inputs,))
@@ -105,7 +105,7 @@ def hessian_directions(
         restart()
         value = problem.mean_loss(moved)
         (slope,) = torch.autograd.grad(value, point, create_graph=True)
-        compressed, basis, beyond = _lanczos(slope, point, steps)
+        compressed, basis, beyond = _lanczos(slope, point, moves, steps)
     values, combinations = torch.linalg.eigh(compressed, UPLO="U")
     best = combinations[:, -count:].flip(1)
     missed = (beyond * best[-1]).abs().max() / values.abs().max()
@@ -116,20 +116,17 @@ def hessian_directions(
             RuntimeWarning,
             stacklevel=2,
         )
-    where = [
-        torch.full_like(x, name in moving) for name, x in module.named_parameters()
-    ]
-    directions = point.new_zeros(count, flat(where).numel())
-    directions[:, flat(where).bool()] = upright(best.T @ basis)
-    return directions
+    return upright(best.T @ basis)
 
 
-def _lanczos(slope: Tensor, point: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+def _lanczos(
+    slope: Tensor, point: Tensor, moves: Tensor, steps: int
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Compress the Hessian at a point to the space that its powers span.
 
     Returned are the upper triangle of :math:`Q H Q^T`, the rows :math:`Q`, and how
     long the next row would have been. Each row is the product of :math:`H` with the
-    one before, made orthogonal to all earlier ones.
+    one before, made orthogonal to all earlier ones; it is 0 where `moves` is.
     """
     generator = torch.Generator(point.device).manual_seed(0)
     start = point.detach()
@@ -142,7 +139,7 @@ def _lanczos(slope: Tensor, point: Tensor, steps: int) -> tuple[Tensor, Tensor, 
         (image,) = torch.autograd.grad(
             slope, point, vector, retain_graph=True, materialize_grads=True
         )
-        return image
+        return image * moves
 
     def orthogonal(vector: Tensor) -> Tensor:
         for _ in range(2):  # twice is enough to stay so
@@ -150,7 +147,7 @@ def _lanczos(slope: Tensor, point: Tensor, steps: int) -> tuple[Tensor, Tensor, 
         return vector
 
     def random_unit() -> Tensor:
-        drawn = torch.empty_like(start).normal_(generator=generator)
+        drawn = torch.empty_like(start).normal_(generator=generator) * moves
         return torch.nn.functional.normalize(orthogonal(drawn), dim=0)
 
     vector = random_unit()

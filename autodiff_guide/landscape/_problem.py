@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from autodiff_guide._validate import require_tensor
+from autodiff_guide._validate import require_scalar, require_tensor
 
 LossFunction: TypeAlias = Callable[[Any, Any], Tensor]
 Batch: TypeAlias = tuple[Any, Tensor]
@@ -33,12 +33,15 @@ class Problem:
         """Return the mean loss over batches, each weighted by its number of targets."""
         if len(self.batches) == 1:
             ((inputs, targets),) = self.batches
-            return _require_number(self.loss(run(inputs), targets))
+            return self._value(run(inputs), targets)
         losses = torch.stack(
-            [_require_number(self.loss(run(x), targets)) for x, targets in self.batches]
+            [self._value(run(inputs), targets) for inputs, targets in self.batches]
         )
         sizes = [len(targets) for _, targets in self.batches]
         return losses @ losses.new_tensor([size / sum(sizes) for size in sizes])
+
+    def _value(self, output: object, targets: Tensor) -> Tensor:
+        return require_scalar("loss", self.loss(output, targets)).reshape(())
 
     @contextmanager
     def kept(self) -> Iterator[Callable[[], None]]:
@@ -148,14 +151,3 @@ def _batches(data: object) -> list[Batch]:
             )
         require_tensor("targets", batch[1])
     return cast(list[Batch], batches)
-
-
-def _require_number(value: object) -> Tensor:
-    """Return the value of a loss if it is one number."""
-    tensor = require_tensor("loss", value)
-    if tensor.ndim:
-        raise ValueError(
-            f"loss: expected one number for a batch, got shape "
-            f"{tuple(tensor.shape)}; reduce it, for example with .mean()"
-        )
-    return tensor

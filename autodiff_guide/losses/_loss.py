@@ -179,7 +179,8 @@ class Loss:
         gradients = self.gradient(*operands, reduction="none")
         if isinstance(gradients, tuple):
             gradients = gradients[line.moving]
-        slopes = (gradients * line.steps(torch.ones_like(t))).reshape(points, -1).sum(1)
+        direction = torch.tensor(line.direction, dtype=t.dtype)
+        slopes = (gradients * direction).reshape(points, -1).sum(1)
         return t, self(*operands, reduction="none"), slopes
 
     def __repr__(self) -> str:

@@ -115,10 +115,7 @@ class Line:
             for each in self.through
         ]
         operands = [each.expand(len(t), *each.shape) for each in operands]
-        operands[self.moving] = operands[self.moving] + self.steps(t)
-        return tuple(operands)
-
-    def steps(self, t: Tensor) -> Tensor:
-        """Return what `t` adds to the operand that moves."""
         direction = torch.tensor(self.direction, dtype=t.dtype)
-        return t.view(-1, *[1] * direction.ndim) * direction
+        steps = t.view(-1, *[1] * direction.ndim) * direction
+        operands[self.moving] = operands[self.moving] + steps
+        return tuple(operands)

@@ -38,12 +38,6 @@ def _ackley(points: Tensor) -> Tensor:
     return 20 + e - 20 * torch.exp(-0.2 * distance) - torch.exp(waves)
 
 
-def _goldstein_price(x: Tensor, y: Tensor) -> Tensor:
-    a = 19 - 14 * x + 3 * x**2 - 14 * y + 6 * x * y + 3 * y**2
-    b = 18 - 32 * x + 12 * x**2 + 48 * y - 36 * x * y + 27 * y**2
-    return (1 + (x + y + 1) ** 2 * a) * (30 + (2 * x - 3 * y) ** 2 * b)
-
-
 _LOW, _TOP, _HIGH = -2.9035340277711771, 0.15673125678034014, 2.746802770990837
 _SMALL = 0.50254603655467463
 
@@ -163,19 +157,6 @@ _ENTRIES = (
             (-1.07054229182366, 0.53527114591182999),
         ),
         source="M. Jamil and X.-S. Yang, arXiv:1308.4008, 2013",
-    ),
-    Objective(
-        title="Goldstein-Price",
-        formula=(
-            r"\bigl(1 + (x+y+1)^2 (19 - 14x + 3x^2 - 14y + 6xy + 3y^2)\bigr)"
-            r"\bigl(30 + (2x-3y)^2 (18 - 32x + 12x^2 + 48y - 36xy + 27y^2)\bigr)"
-        ),
-        fn=_plane(_goldstein_price),
-        domain=((-2.0, 2.0), (-2.0, 2.0)),
-        minimizers=((0.0, -1.0),),
-        minimum=3.0,
-        saddles=((-0.4, -0.6),),
-        source="A. A. Goldstein and J. F. Price, Mathematics of Computation 25, 1971",
     ),
     Objective(
         title="saddle",

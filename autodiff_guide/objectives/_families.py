@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, inf, sin
+from math import inf
 
 import torch
 from torch import Tensor
@@ -12,19 +12,15 @@ from autodiff_guide._validate import require_floating
 from autodiff_guide.objectives._objective import Objective
 
 
-def quadratic(eigenvalues: Sequence[float], *, angle: float = 0.0) -> Objective:
+def quadratic(eigenvalues: Sequence[float]) -> Objective:
     r"""Make a quadratic bowl with these curvatures.
 
-    .. math:: f(x) = \tfrac12\, x^\top Q \operatorname{diag}(\lambda)\, Q^\top x
-
-    where Q turns the first two axes by `angle`.
+    .. math:: f(x) = \tfrac12 \sum_i \lambda_i x_i^2
 
     Parameters
     ----------
     eigenvalues : sequence of float
         :math:`\lambda > 0`, one for each dimension.
-    angle : float
-        Radians; needs at least two dimensions.
 
     Returns
     -------
@@ -34,7 +30,7 @@ def quadratic(eigenvalues: Sequence[float], *, angle: float = 0.0) -> Objective:
     Raises
     ------
     ValueError
-        If an eigenvalue is not positive, or one dimension should be turned.
+        If an eigenvalue is not positive.
 
     Examples
     --------
@@ -49,22 +45,13 @@ def quadratic(eigenvalues: Sequence[float], *, angle: float = 0.0) -> Objective:
             "the saddle has one of each sign"
         )
     n = len(curvatures)
-    if angle and n < 2:
-        raise ValueError(
-            f"angle: expected 0 in one dimension, got {angle}; give two eigenvalues"
-        )
-    c, s = cos(angle), sin(angle)
 
     def fn(points: Tensor) -> Tensor:
-        if angle:
-            x, y = points[..., 0], points[..., 1]
-            turned = torch.stack([c * x + s * y, c * y - s * x], -1)
-            points = torch.cat([turned, points[..., 2:]], -1)
         return (0.5 * points**2 * points.new_tensor(curvatures)).sum(-1)
 
     return Objective(
         title="quadratic",
-        formula=r"\tfrac12 \sum_i \lambda_i \, (Q^\top x)_i^2",
+        formula=r"\tfrac12 \sum_i \lambda_i x_i^2",
         fn=fn,
         domain=((-2.0, 2.0),) * n,
         minimizers=((0.0,) * n,),

@@ -1,7 +1,7 @@
 """What autograd refuses, and what it silently gets wrong: explained, and found."""
 
 from autodiff_guide.pitfalls._catalogue import CATALOGUE, Cause, Pitfall
-from autodiff_guide.pitfalls._diagnose import Diagnosis, Finding, Symptom, diagnose
+from autodiff_guide.pitfalls._diagnose import Diagnosis, Finding, diagnose
 from autodiff_guide.pitfalls._explain import Explanation, explain
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Explanation",
     "Finding",
     "Pitfall",
-    "Symptom",
     "diagnose",
     "explain",
 ]

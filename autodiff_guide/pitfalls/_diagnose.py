@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
@@ -28,46 +27,28 @@ _SCALE = 128  # nobody forgets to zero so often; gradient scalers begin at 2**16
 _SYMPTOMS = read("symptoms.toml")
 
 
-class Symptom(Enum):
-    """What can be wrong; the sentences are in ``symptoms.toml``."""
+@dataclass(frozen=True)
+class Finding:
+    """One symptom of one parameter, as a sentence.
 
-    NO_HISTORY = "no history"
-    LOSS_NOT_FINITE = "loss not finite"
-    FROZEN = "frozen"
-    NOT_A_LEAF = "not a leaf"
-    NOT_REACHED = "not reached"
-    NAN = "nan"
-    INFINITE = "infinite"
-    ZERO = "zero"
-    ACCUMULATED = "accumulated"
-    SCALED = "scaled"
-    OTHER_GRADIENT = "other gradient"
-    MIXED_DTYPES = "mixed dtypes"
-    MIXED_DEVICES = "mixed devices"
-    NOT_GIVEN = "not given"
-    NOT_OPTIMIZED = "not optimized"
-    NOT_REGISTERED = "not registered"
-    SOFTMAX_TWICE = "softmax twice"
-    BROADCAST = "broadcast"
+    Parameters
+    ----------
+    where : str
+        The parameter, ``"loss"``, or ``"all"``.
+    symptom : str
+        In short: a title of ``symptoms.toml``, such as ``"not reached"``.
+    sentence : str
+        What is wrong, with what was measured and the usual causes.
+    """
 
-    @property
-    def sentence(self) -> str:
-        """What is wrong, with its usual causes; braces hold what was measured."""
-        return str(_SYMPTOMS[self.value]["sentence"])
+    where: str
+    symptom: str
+    sentence: str
 
     @property
     def pitfall(self) -> Pitfall:
         """The pitfall whose page says more."""
-        return CATALOGUE[_SYMPTOMS[self.value]["pitfall"]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One symptom of one parameter, as a sentence; ``symptom.pitfall`` says more."""
-
-    where: str
-    symptom: Symptom
-    sentence: str
+        return CATALOGUE[_SYMPTOMS[self.symptom]["pitfall"]]
 
 
 @dataclass(frozen=True)
@@ -81,9 +62,7 @@ class Diagnosis(Printed):
         if not self.findings:
             rows = [("all", "every gradient is there, finite and not 0 everywhere", "")]
         else:
-            rows = [
-                (f.where, f.sentence, f.symptom.pitfall.link) for f in self.findings
-            ]
+            rows = [(f.where, f.sentence, f.pitfall.link) for f in self.findings]
         plural = "" if self.parameters == 1 else "s"
         return Table(f"Gradients of {self.parameters} parameter{plural}", rows)
 
@@ -155,8 +134,8 @@ def diagnose(
     return Diagnosis(tuple(findings), len(named))
 
 
-def _finding(where: str, symptom: Symptom, **details: object) -> Finding:
-    return Finding(where, symptom, symptom.sentence.format(**details))
+def _finding(where: str, symptom: str, **details: object) -> Finding:
+    return Finding(where, symptom, _SYMPTOMS[symptom]["sentence"].format(**details))
 
 
 def _plain_lists(module: Module) -> Iterator[Finding]:
@@ -169,7 +148,7 @@ def _plain_lists(module: Module) -> Iterator[Finding]:
                 isinstance(entry, Module | Parameter) for entry in held
             ):
                 where = f"{name}.{attribute}".lstrip(".")
-                yield _finding(where, Symptom.NOT_REGISTERED, kind=type(value).__name__)
+                yield _finding(where, "not registered", kind=type(value).__name__)
 
 
 def _not_optimized(
@@ -178,7 +157,7 @@ def _not_optimized(
     moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in named:
         if parameter.requires_grad and id(parameter) not in moved:
-            yield _finding(name, Symptom.NOT_OPTIMIZED)
+            yield _finding(name, "not optimized")
 
 
 def _named(
@@ -200,16 +179,16 @@ def _named(
 
 def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     if not loss.requires_grad:
-        yield _finding("loss", Symptom.NO_HISTORY)
+        yield _finding("loss", "no history")
     if not loss.isfinite():
         value = loss.detach().reshape(()).item()
-        yield _finding("loss", Symptom.LOSS_NOT_FINITE, value=value)
+        yield _finding("loss", "loss not finite", value=value)
     yield from _mixtures([("loss", loss), *named])
     for name, parameter in named:
         if not parameter.requires_grad:
-            yield _finding(name, Symptom.FROZEN)
+            yield _finding(name, "frozen")
         elif not parameter.is_leaf:
-            yield _finding(name, Symptom.NOT_A_LEAF)
+            yield _finding(name, "not a leaf")
     wanted = [(name, p) for name, p in named if p.requires_grad]
     if loss.requires_grad and wanted:
         yield from _of_the_gradients(loss, wanted)
@@ -217,8 +196,8 @@ def _findings(loss: Tensor, named: list[tuple[str, Tensor]]) -> Iterator[Finding
 
 def _mixtures(named: list[tuple[str, Tensor]]) -> Iterator[Finding]:
     for attribute, symptom in (
-        ("dtype", Symptom.MIXED_DTYPES),
-        ("device", Symptom.MIXED_DEVICES),
+        ("dtype", "mixed dtypes"),
+        ("device", "mixed devices"),
     ):
         groups: dict[str, list[str]] = {}
         for name, tensor in named:
@@ -238,17 +217,17 @@ def _of_the_gradients(
     held: list[tuple[str, Tensor, Tensor]] = []
     for (name, parameter), sparse in zip(wanted, replay.gradients, strict=True):
         if sparse is None:
-            yield _finding(name, Symptom.NOT_REACHED)
+            yield _finding(name, "not reached")
             continue
         gradient = sparse.to_dense()
         size, nans = gradient.numel(), int(gradient.isnan().sum())
         if count := nans or int(gradient.isinf().sum()):
-            symptom = Symptom.NAN if nans else Symptom.INFINITE
+            symptom = "nan" if nans else "infinite"
             origin = replay.origin(parameter, "not finite")
             yield _finding(name, symptom, count=count, size=size, operation=origin)
         elif size and not gradient.any():
             origin = replay.origin(parameter, "zero")
-            yield _finding(name, Symptom.ZERO, operation=origin)
+            yield _finding(name, "zero", operation=origin)
         kept = parameter.grad if parameter.is_leaf else None
         if kept is not None and kept.to_dense().any():
             held.append((name, _as_vector(kept), _as_vector(gradient)))
@@ -275,11 +254,11 @@ def _of_the_graph(
     others = [leaf for leaf in leaves(replay.nodes) if id(leaf) not in given]
     if others:
         shapes = ", ".join(str(tuple(leaf.shape)) for leaf in others)
-        yield _finding("others", Symptom.NOT_GIVEN, count=len(others), shapes=shapes)
+        yield _finding("others", "not given", count=len(others), shapes=shapes)
     if twice := softmax_twice(replay.nodes):
-        yield _finding("loss", Symptom.SOFTMAX_TWICE, first=twice[0], second=twice[1])
+        yield _finding("loss", "softmax twice", first=twice[0], second=twice[1])
     if grown := column_against_row(replay.nodes):
-        yield _finding("loss", Symptom.BROADCAST, column=grown[0], square=grown[1])
+        yield _finding("loss", "broadcast", column=grown[0], square=grown[1])
 
 
 def _of_what_is_held(held: list[tuple[str, Tensor, Tensor]]) -> Iterator[Finding]:
@@ -291,11 +270,11 @@ def _of_what_is_held(held: list[tuple[str, Tensor, Tensor]]) -> Iterator[Finding
         if factor == 1 or old.equal(new.clamp(-old.abs().max(), old.abs().max())):
             continue
         if not factor or factor != int(factor):
-            yield _finding(name, Symptom.OTHER_GRADIENT)
+            yield _finding(name, "other gradient")
         elif factor >= _SCALE and factor == 2 ** round(math.log2(factor)):
-            yield _finding(name, Symptom.SCALED, times=int(factor))
+            yield _finding(name, "scaled", times=int(factor))
         else:
-            yield _finding(name, Symptom.ACCUMULATED, times=int(factor))
+            yield _finding(name, "accumulated", times=int(factor))
 
 
 def _clipped_together(factors: list[float]) -> bool:

@@ -3,7 +3,6 @@
 from autodiff_guide.plotting._activations import activation
 from autodiff_guide.plotting._animation import animation
 from autodiff_guide.plotting._cells import matrix, vector_jacobian_product
-from autodiff_guide.plotting._derivatives import half_tangents
 from autodiff_guide.plotting._descent import (
     basins,
     trajectory,
@@ -11,7 +10,6 @@ from autodiff_guide.plotting._descent import (
 )
 from autodiff_guide.plotting._flow import gradient_flow
 from autodiff_guide.plotting._gradient_report import gradient_report
-from autodiff_guide.plotting._losses import loss_curve
 from autodiff_guide.plotting._surfaces import (
     contour,
     slice_line,
@@ -29,8 +27,6 @@ __all__ = [
     "durations",
     "gradient_flow",
     "gradient_report",
-    "half_tangents",
-    "loss_curve",
     "matrix",
     "slice_line",
     "storage",

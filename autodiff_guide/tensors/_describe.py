@@ -65,38 +65,8 @@ class Description(Printed):
 
     def _table(self) -> Table:
         name = RANK_NAMES[self.rank] if self.rank < len(RANK_NAMES) else "tensor"
-        shared = self.storage_bytes not in (None, self.bytes)
-        stored = "" if self.layout is torch.strided else "stored "
-        no_data = self.nan_count is None
-        facts = {
-            "rank": self.rank,
-            "shape": self.shape,
-            "strides": self.stride,
-            "dtype": self.dtype,
-            "device": self.device,
-            "requires_grad": self.requires_grad,
-            "is_leaf": self.is_leaf,
-            "grad_fn": self.grad_fn,
-            "view of": self.view_of,
-            "bytes": f"{self.bytes}, in a storage of {self.storage_bytes}"
-            if shared
-            else self.bytes,
-            stored + ("moduli" if self.dtype.is_complex else "values"): self._range(),
-            "NaN": "unknown" if no_data else self.nan_count,
-            "Inf": "unknown" if no_data else self.inf_count,
-        }
-        rows = [(fact, str(value)) for fact, value in facts.items()]
+        rows = [(fact, str(value)) for fact, value in vars(self).items()]
         return Table(f"{name} of shape {self.shape}", rows)
-
-    def _range(self) -> str:
-        if self.nan_count is None:
-            return "unknown, no data"
-        if self.minimum is None or self.maximum is None:
-            return "none finite" if self.nan_count or self.inf_count else "none"
-        return " to ".join(
-            f"{bound:.6g}" if isinstance(bound, float) else str(bound)
-            for bound in (self.minimum, self.maximum)
-        )
 
 
 def describe(t: Tensor) -> Description:
@@ -128,17 +98,20 @@ def describe(t: Tensor) -> Description:
     vector of shape (2,)
     rank           1
     shape          (2,)
-    strides        (1,)
+    stride         (1,)
     dtype          torch.float32
     device         cpu
+    layout         torch.strided
     requires_grad  True
     is_leaf        False
     grad_fn        SelectBackward0
-    view of        (2, 2)
-    bytes          8, in a storage of 16
-    values         3 to 4
-    NaN            0
-    Inf            0
+    view_of        (2, 2)
+    bytes          8
+    storage_bytes  16
+    minimum        3.0
+    maximum        4.0
+    nan_count      0
+    inf_count      0
     """
     require_tensor("t", t)
     parts = _stored_parts(t.detach())

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.derivatives import (
     grad,
     numeric_derivative,
@@ -42,9 +41,12 @@ fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="constrained")
 near = torch.linspace(-1.5, 1.5, 201)
 for ax, (fn, found) in zip(axes, sides.items(), strict=True):
     ax.plot(near, fn(near), label="f")
-    at = zero.item(), fn(zero).item()
-    plotting.half_tangents(found, at, reach=1.5, ax=ax)
-    ax.set_title(f"{fn.__name__} has a {ax.get_title()}")
+    for side, end in (("left", -1.5), ("right", 1.5)):
+        slope = getattr(found, side).value.item()
+        name = f"{side} slope {slope:.4g}"
+        ax.plot([0, end], [0, end * slope], "--", color="C1", label=name)
+    ax.set(xlabel="x", ylabel="f(x)")
+    ax.set_title(f"{fn.__name__} has a {'kink' if found.kink else 'slope'}")
     ax.legend(fontsize=9)
 absolute = sides[torch.abs]
 fig.set_label(

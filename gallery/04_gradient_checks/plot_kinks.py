@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.derivatives import grad, one_sided_derivatives
 
 device = ag.preferred_device()
@@ -82,17 +81,17 @@ near = torch.linspace(-1.5, 1.5, 201)
 for ax, (name, fn) in zip(axes, FUNCTIONS.items(), strict=True):
     sides = one_sided_derivatives(fn, zero)
     ax.plot(near, fn(near), label="f")
-    at = zero.item(), fn(zero).item()
-    plotting.half_tangents(sides, at, reach=1.5, ax=ax)
+    start = fn(zero).item()
+    for side, end, line in (("left", -1.5, "--"), ("right", 1.5, "-.")):
+        rise = end * getattr(sides, side).value.item()
+        ax.plot([0, end], [start, start + rise], line, color="C1")
     yours = fn(zero) + grad(fn)(zero) * reach
     ax.plot(reach.cpu(), yours.cpu(), ":", color="C3", label="autograd")
-    ax.set_title(name)
-    if ax is not axes[0]:
-        ax.set_ylabel("")
-handles, _ = ax.get_legend_handles_labels()
+    ax.set(title=name, xlabel="x")
+axes[0].set_ylabel("f(x)")
 names = ["function", "slope from the left", "slope from the right"]
 fig.legend(
-    handles,
+    ax.lines,
     [*names, "slope by autograd"],
     loc="outside lower center",
     ncols=2,

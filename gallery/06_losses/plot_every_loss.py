@@ -13,7 +13,6 @@ import matplotlib.pyplot as plt
 import torch
 
 import autodiff_guide as ag
-from autodiff_guide import plotting
 from autodiff_guide.losses import CATALOGUE
 
 device = ag.preferred_device()
@@ -25,7 +24,11 @@ def draw(names):
     fig = plt.figure(figsize=(6.4, 2.6 * rows), layout="constrained")
     for place, name in enumerate(names, start=1):
         ax = fig.add_subplot(rows, 2, place)
-        plotting.loss_curve(CATALOGUE[name], ax=ax)
+        t, values, slopes = CATALOGUE[name].curve()
+        ax.plot(t, values, label="loss")
+        ax.plot(t, slopes, "--", label="slope")
+        ax.set_title(CATALOGUE[name].title)
+        ax.set(xlabel=CATALOGUE[name].line.label, ylabel="loss, slope")
     fig.axes[0].legend()
     return fig
 
