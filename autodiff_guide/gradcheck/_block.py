@@ -9,7 +9,6 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._columns import Evidence, jacobian_columns
 from autodiff_guide.gradcheck._map import Map
 
@@ -40,15 +39,9 @@ class Jacobian:
         One for each output and input, the wrong ones first.
     """
 
-    def __init__(
-        self,
-        user: Map,
-        compared: Map,
-        base: Base,
-        evidence: Evidence,
-        names: Sequence[str],
-    ) -> None:
-        self.user, self.compared, self.base, self.names = user, compared, base, names
+    def __init__(self, user: Map, evidence: Evidence, names: Sequence[str]) -> None:
+        self.user, self.base, self.names = user, evidence.base, names
+        self.compared = compared = evidence.problem
         self.columns, self.given = evidence.columns, evidence.yours
         self.judged = (evidence.yours, *evidence.judged)
         every, whole = self.columns, compared.n * compared.output_size <= EVERY

@@ -70,7 +70,6 @@ class Check:
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.screen: Screen | None = None
         self.evidence: Evidence | None = None
-        self.compared = problem
         self.remarks: dict[str, str] = {}  # by kind
 
     def run(self) -> GradientReport:
@@ -114,9 +113,9 @@ class Check:
             wrong = bisect(self.problem, whole, seen, accepted, self.generator)
             columns = torch.cat([columns, columns.new_tensor(wrong)]).unique()
             evidence = compare(problem, base, columns, accepted)
-        self.compared, self.evidence = problem, evidence
+        self.evidence = evidence
         if evidence.failed:
-            diagnose(self.problem, problem, base, evidence, self.names)
+            diagnose(self.problem, evidence, self.names)
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
 
@@ -161,7 +160,7 @@ class Check:
         if evidence is not None:
             flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
             seen.vacuous = not bool(evidence.yours.any()) and flat
-            if sentence := allowed_kink(self.compared, evidence, self.names):
+            if sentence := allowed_kink(evidence, self.names):
                 seen.kinked = False
                 remarks["kink"] = sentence
         if base.checked is not None and (bad := int((~base.usable).sum())):
@@ -217,10 +216,8 @@ class Check:
         steps = [first_step(problem.eps)]
         if seen is not None and seen.suspicious:
             steps += ladder(problem.eps)
-        comparison, worst = numbers_of(
-            problem, self.compared, seen, evidence, self.names
-        )
-        maps = {problem, self.compared}
+        comparison, worst = numbers_of(problem, seen, evidence, self.names)
+        maps = {problem, problem if evidence is None else evidence.problem}
         return GradientReport(
             verdict=verdict,
             kinds=kinds,

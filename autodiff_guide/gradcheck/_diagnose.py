@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Findings, Jacobian
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._conclusion import ConclusionError
@@ -317,17 +316,12 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
 )
 
 
-def diagnose(
-    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> None:
-    """Conclude with kinds, the most specific first, and a sentence to the author.
-
-    The evidence is on `compared`: the map of the user, or sums of its outputs.
-    """
+def diagnose(user: Map, evidence: Evidence, names: Sequence[str]) -> None:
+    """Conclude with kinds, the most specific first, and a sentence to the author."""
     if evidence.kink is not None and not evidence.count(Status.DISAGREE):
         sentence = f"{evidence.kink[1]}, and does not lie between them"
         raise ConclusionError("fail", ("kink",), sentence)
-    found = Jacobian(user, compared, base, evidence, names).blocks
+    found = Jacobian(user, evidence, names).blocks
     wrong = [block for block in found if block.wrong.any()]
     findings = [_explain(block) for block in wrong[:4]]
     kinds, sentence = findings[0]

@@ -207,11 +207,7 @@ def largest_accepted(evidence: Evidence) -> float:
 
 
 def numbers_of(
-    user: Map,
-    compared: Map,
-    seen: Screen | None,
-    evidence: Evidence | None,
-    names: Sequence[str],
+    user: Map, seen: Screen | None, evidence: Evidence | None, names: Sequence[str]
 ) -> tuple[Comparison | None, Worst | None]:
     """Return the numbers compared, and the worst element.
 
@@ -243,7 +239,7 @@ def numbers_of(
     if off[c] < 0:
         return comparison, None
     k, index = user.locate(int(evidence.columns[c]))
-    output = user.locate_output(int(at[c]))[1] if compared is user else ()
+    output = user.locate_output(int(at[c]))[1] if evidence.problem is user else ()
     numbers = (float(x[c]) for x in (yours, numeric, bar))
     return comparison, Worst(names[k], index, output, *numbers)
 
@@ -279,13 +275,13 @@ def input_rows(
     return tuple(rows)
 
 
-def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
+def allowed_kink(evidence: Evidence, names: Sequence[str]) -> str:
     """Return the sentence on kinks where yours lies between the slopes, if any."""
     kinks = evidence.count(Status.KINK)
     if evidence.kink is None or not kinks:
         return ""
     element, sides = evidence.kink
-    k, index = problem.locate(element)
+    k, index = evidence.problem.locate(element)
     at = f"{names[k]}{list(index)} sits on a kink"
     if kinks > 1:
         at = f"{kinks} elements sit on a kink, such as {names[k]}{list(index)}"
