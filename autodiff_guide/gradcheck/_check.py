@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -63,9 +61,8 @@ Outcome = tuple[str, tuple[str, ...], str]
 class Check:
     """One check of one map, from the first evaluation to the report."""
 
-    def __init__(self, problem: Map, names: Sequence[str], settings: Settings) -> None:
+    def __init__(self, problem: Map, settings: Settings) -> None:
         self.problem = problem
-        self.names = tuple(names)
         self.settings = settings
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.screen: Screen | None = None
@@ -103,9 +100,7 @@ class Check:
         problem, whole, accepted = self.problem, base, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
             problem, base = self._sums_of_outputs(base)
-        movable = torch.arange(problem.n, device=problem.device)
-        if problem.movable is not None:
-            movable = movable[problem.movable]
+        movable = torch.isfinite(problem.x).nonzero().flatten()
         columns = self._sample(movable, problem.output_size)
         partial = len(columns) < len(movable)
         evidence = compare(problem, base, columns, accepted)
@@ -115,7 +110,7 @@ class Check:
             evidence = compare(problem, base, columns, accepted)
         self.evidence = evidence
         if evidence.failed:
-            diagnose(self.problem, evidence, self.names)
+            diagnose(self.problem, evidence)
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
 
@@ -160,7 +155,7 @@ class Check:
         if evidence is not None:
             flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
             seen.vacuous = not bool(evidence.yours.any()) and flat
-            if sentence := allowed_kink(evidence, self.names):
+            if sentence := allowed_kink(evidence):
                 seen.kinked = False
                 remarks["kink"] = sentence
         if base.checked is not None and (bad := int((~base.usable).sum())):
@@ -177,7 +172,7 @@ class Check:
         if seen.vacuous:
             remarks["vacuous"] = f"every derivative is zero here: {NOTHING}"
         elif seen.silent:
-            silent = ", ".join(self.names[k] for k in seen.silent)
+            silent = ", ".join(problem.names[k] for k in seen.silent)
             remarks["no-dependence"] = NO_DEPENDENCE.format(silent)
         if evidence is None:
             return self._passed()
@@ -216,7 +211,7 @@ class Check:
         steps = [first_step(problem.eps)]
         if seen is not None and seen.suspicious:
             steps += ladder(problem.eps)
-        comparison, worst = numbers_of(problem, seen, evidence, self.names)
+        comparison, worst = numbers_of(problem, seen, evidence)
         maps = {problem, problem if evidence is None else evidence.problem}
         return GradientReport(
             verdict=verdict,
@@ -229,7 +224,7 @@ class Check:
             steps=tuple(steps),
             evaluations=sum(each.evaluations for each in maps),
             pullbacks=sum(each.pullbacks for each in maps),
-            inputs=input_rows(problem, self.names, kinds, seen, evidence),
+            inputs=input_rows(problem, kinds, seen, evidence),
             worst=worst,
             comparison=comparison,
         )

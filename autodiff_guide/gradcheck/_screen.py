@@ -139,7 +139,10 @@ def screen(
         enough += atol * _least(D).amin()
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
-    zero = [not bool(a.any()) and bool(V.any()) for a in problem.pieces(A)]
+    zero = [
+        not bool(a.any()) and bool(V.any())
+        for a in A.split_with_sizes(problem.sizes, 1)
+    ]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
     coarse = error > enough

@@ -219,12 +219,12 @@ OURS_TWICE = FunctionType(
 def _check(given: Sequence[Any], wrt: Sequence[int], asked: dict[str, Any]) -> None:
     """Raise unless all that is asked for is right, in the eyes of this package."""
     func = asked["func"]
-    problem = Map(func, given, wrt)
+    problem = Map(func, given, {i: f"input {i}" for i in wrt})
     problem.needs_grad = True  # as torch evaluates it
     settings = Settings(
         rtol=asked["rtol"], atol=asked["atol"], forward=asked["check_forward_ad"]
     )
-    report = check_both_modes(problem, [f"input {i}" for i in wrt], settings)
+    report = check_both_modes(problem, settings)
     _require(report, asked["nondet_tol"])
     if problem.sparse:
         raise _UndecidedError("an output is sparse")
