@@ -27,8 +27,8 @@ def scales(problem: Map) -> Tensor:
 def _typical(size: Tensor) -> float:
     """Return the median of what is not zero in `size`, or in some of many."""
     some = size[:: 2 * (len(size) // MANY) + 1]
-    some = some[some > 0]
-    return float(some.median()) if len(some) else 1.0
+    typical = float(some.where(some > 0, math.nan).nanmedian())
+    return typical if typical > 0 else 1.0
 
 
 def first_step(eps: float) -> float:

@@ -60,7 +60,7 @@ class Map:
         The precisions of those parts.
     """
 
-    widened = refused = needs_grad = works_plainly = random = sparse = False
+    widened = refused = needs_grad = random = sparse = False
     # Whether vmap works; None before the first time.
     vectorised: bool | None = None
     batched_pullback = True
@@ -140,8 +140,10 @@ class Map:
         self.output_size = self.first.numel()
 
     def _unchanged(self, copies: Sequence[Tensor]) -> bool:
-        pairs = zip(copies, self.points, strict=True)
-        return all(torch.allclose(a, b, 0.0, 0.0, equal_nan=True) for a, b in pairs)
+        return all(
+            torch.equal(a, b) or torch.allclose(a, b, 0.0, 0.0, equal_nan=True)
+            for a, b in zip(copies, self.points, strict=True)
+        )
 
     # ------------------------------------------------------------- evaluation
 
@@ -189,11 +191,10 @@ class Map:
         try:
             y = self.value(reals)
             if y.shape[0] == self.output_size:
-                self.works_plainly = True
                 return y
         except Exception:  # outside the domain: an argument check, a singular matrix
             pass
-        if self.works_plainly or self.needs_grad:
+        if self.needs_grad:
             return self.x.new_full((self.output_size,), math.nan)
         self.needs_grad = True  # does `fn` look at requires_grad?
         y = self.plain_value(reals)

@@ -145,9 +145,7 @@ def screen(
     ]
     result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
     result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    coarse = error > enough
-    if bool(coarse.any()):
-        coarse &= (steepest > 0) | (truncation > rounding).any(0)
+    coarse = (error > enough) & ((steepest > 0) | (truncation > rounding).any(0))
     unresolved = newly_bad or bool(coarse.any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:

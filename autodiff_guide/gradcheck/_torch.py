@@ -40,13 +40,12 @@ class _UndecidedError(Exception):
 def _signed_as(torchs: Checker) -> Callable[[Callable[..., bool]], Checker]:
     """Give a function torch's signature; all arguments then come by their names."""
     signature = inspect.signature(torchs)
+    defaults = {name: p.default for name, p in signature.parameters.items()}
 
     def decorate(ours: Callable[..., bool]) -> Any:
         @functools.wraps(ours)
         def check(*args: Any, **kwargs: Any) -> bool:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            return ours(**bound.arguments)
+            return ours(**defaults | signature.bind(*args, **kwargs).arguments)
 
         check.__signature__ = signature  # type: ignore[attr-defined]
         return check
