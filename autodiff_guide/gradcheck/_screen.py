@@ -139,12 +139,11 @@ def screen(
         enough += atol * _least(D).amin()
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
-    zero = [
-        not bool(a.any()) and bool(V.any())
-        for a in A.split_with_sizes(problem.sizes, 1)
-    ]
-    result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
-    result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
+    parts = A.split_with_sizes(problem.sizes, 1)
+    if bool(V.any()):
+        result.silent = tuple(k for k, a in enumerate(parts) if not a.any())
+    flat = bool((slopes.abs() <= errors).all())
+    result.vacuous = flat and len(result.silent) == len(parts)
     coarse = (error > enough) & ((steepest > 0) | (truncation > rounding).any(0))
     unresolved = newly_bad or bool(coarse.any())
     result.suspicious = result.disagree or unresolved

@@ -130,8 +130,7 @@ def gradcheck(**asked: Any) -> bool:
     >>> gradcheck(lambda x: x * x.detach(), x, raise_exception=False)
     False
     """
-    given = asked["inputs"]
-    given = tuple(given) if isinstance(given, tuple | list) else (given,)
+    given = _as_tuple(asked["inputs"])
     wrt = _positions(given)
     forward = asked["check_forward_ad"]
     parts = forward and any(is_tensor_like(x) and x.is_complex() for x in given)
@@ -204,7 +203,7 @@ def gradgradcheck(**asked: Any) -> bool:
     >>> gradgradcheck(torch.sin, x)
     True
     """
-    with undisturbed(()):
+    with undisturbed(_as_tuple(asked["inputs"])):
         torch.manual_seed(0)
         return bool(OURS_TWICE(**asked))
 
@@ -263,6 +262,10 @@ def _require_arrival(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Non
     found = outputs and torch.autograd.grad(outputs, leaves, v, allow_unused=True)
     if any(g is not None and bool(g.any()) for g in found):
         raise _UndecidedError("the function reads its inputs from elsewhere")
+
+
+def _as_tuple(inputs: Any) -> tuple[Any, ...]:
+    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
 
 
 def _positions(given: Sequence[Any]) -> list[int]:
