@@ -222,16 +222,14 @@ def run_check(
     with undisturbed(inputs):
         if settings.order == 2:
             fn, inputs, chosen = second_derivative(fn, inputs, chosen, settings.seed)
-        wrt, names = list(chosen), list(chosen.values())
-        problem = Map(fn, inputs, wrt)
-        autograd = check_both_modes(problem, names, settings)
+        autograd = check_both_modes(Map(fn, inputs, chosen), settings)
         if settings.order == 2:
             sentence = f"of the second derivative: {autograd.sentence}"
             autograd = replace(autograd, sentence=sentence)
         if gradient is None:
             return autograd
-        by_hand = with_gradient(fn, gradient, inputs, wrt)
-        report = Check(by_hand, names, settings).run()
+        by_hand = with_gradient(fn, gradient, inputs, chosen)
+        report = Check(by_hand, settings).run()
     wrong = autograd.verdict in ("fail", "error") and "detached" not in autograd.kinds
     if report and wrong:
         sentence = "the gradient by hand agrees, autograd's does not: "

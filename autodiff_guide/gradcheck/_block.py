@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 
 import torch
 from torch import Tensor
 
-from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._columns import Evidence, jacobian_columns
 from autodiff_guide.gradcheck._map import Map
 
@@ -30,8 +29,6 @@ class Jacobian:
     ----------
     user, compared : Map
         The map of the user, and the one compared: the same, or sums of its outputs.
-    names : sequence of str
-        Of the inputs.
     judged : tuple of Tensor
         Yours, the numeric one, what may lie between, and which are wrong.
     given, position : Tensor
@@ -40,15 +37,9 @@ class Jacobian:
         One for each output and input, the wrong ones first.
     """
 
-    def __init__(
-        self,
-        user: Map,
-        compared: Map,
-        base: Base,
-        evidence: Evidence,
-        names: Sequence[str],
-    ) -> None:
-        self.user, self.compared, self.base, self.names = user, compared, base, names
+    def __init__(self, user: Map, evidence: Evidence) -> None:
+        self.user, self.base = user, evidence.base
+        self.compared = compared = evidence.problem
         self.columns, self.given = evidence.columns, evidence.yours
         self.judged = (evidence.yours, *evidence.judged)
         every, whole = self.columns, compared.n * compared.output_size <= EVERY
@@ -96,7 +87,7 @@ class Block:
     """
 
     def __init__(self, whole: Jacobian, i: int, o: int) -> None:
-        problem, names = whole.compared, whole.names
+        problem, names = whole.compared, whole.compared.names
         self.whole, self.input, self.output = whole, i, o
         self.rows = slice(*problem.output_starts[o : o + 2])
         self.start, stop = problem.starts[i], problem.starts[i + 1]
@@ -129,12 +120,11 @@ class Block:
         """Return what formulas are made of, at each column: inputs, and the output."""
         problem, own = self.whole.compared, self.whole.compared.wrt[self.input]
         found = {self.name: self.x}
-        chosen = dict(zip(problem.wrt, self.whole.names, strict=True))
         for k, x in enumerate(problem.inputs):
             if isinstance(x, Tensor) and not x.is_complex() and k != own:
                 with suppress(RuntimeError):  # another shape
                     flat = x.to(problem.x).expand(self.shape).reshape(-1)
-                    found[chosen.get(k, f"input {k}")] = flat[self.elements]
+                    found[problem.chosen.get(k, f"input {k}")] = flat[self.elements]
         if self.output_shape == self.shape:
             found["f(x)"] = self.whole.base.value[self.rows][self.elements]
         return found

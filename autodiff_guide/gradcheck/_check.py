@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -63,14 +61,12 @@ Outcome = tuple[str, tuple[str, ...], str]
 class Check:
     """One check of one map, from the first evaluation to the report."""
 
-    def __init__(self, problem: Map, names: Sequence[str], settings: Settings) -> None:
+    def __init__(self, problem: Map, settings: Settings) -> None:
         self.problem = problem
-        self.names = tuple(names)
         self.settings = settings
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.screen: Screen | None = None
         self.evidence: Evidence | None = None
-        self.compared = problem
         self.remarks: dict[str, str] = {}  # by kind
 
     def run(self) -> GradientReport:
@@ -104,9 +100,7 @@ class Check:
         problem, whole, accepted = self.problem, base, self.settings
         if problem.output_size > WHOLE_OUTPUTS and not accepted.full:
             problem, base = self._sums_of_outputs(base)
-        movable = torch.arange(problem.n, device=problem.device)
-        if problem.movable is not None:
-            movable = movable[problem.movable]
+        movable = torch.isfinite(problem.x).nonzero().flatten()
         columns = self._sample(movable, problem.output_size)
         partial = len(columns) < len(movable)
         evidence = compare(problem, base, columns, accepted)
@@ -114,9 +108,9 @@ class Check:
             wrong = bisect(self.problem, whole, seen, accepted, self.generator)
             columns = torch.cat([columns, columns.new_tensor(wrong)]).unique()
             evidence = compare(problem, base, columns, accepted)
-        self.compared, self.evidence = problem, evidence
+        self.evidence = evidence
         if evidence.failed:
-            diagnose(self.problem, problem, base, evidence, self.names)
+            diagnose(self.problem, evidence)
         if seen.disagree and not partial:
             self._backward_precision(seen, evidence)
 
@@ -161,7 +155,7 @@ class Check:
         if evidence is not None:
             flat = bool((evidence.numeric.abs() <= 3 * evidence.bar).all())
             seen.vacuous = not bool(evidence.yours.any()) and flat
-            if sentence := allowed_kink(self.compared, evidence, self.names):
+            if sentence := allowed_kink(evidence):
                 seen.kinked = False
                 remarks["kink"] = sentence
         if base.checked is not None and (bad := int((~base.usable).sum())):
@@ -178,7 +172,7 @@ class Check:
         if seen.vacuous:
             remarks["vacuous"] = f"every derivative is zero here: {NOTHING}"
         elif seen.silent:
-            silent = ", ".join(self.names[k] for k in seen.silent)
+            silent = ", ".join(problem.names[k] for k in seen.silent)
             remarks["no-dependence"] = NO_DEPENDENCE.format(silent)
         if evidence is None:
             return self._passed()
@@ -217,10 +211,8 @@ class Check:
         steps = [first_step(problem.eps)]
         if seen is not None and seen.suspicious:
             steps += ladder(problem.eps)
-        comparison, worst = numbers_of(
-            problem, self.compared, seen, evidence, self.names
-        )
-        maps = {problem, self.compared}
+        comparison, worst = numbers_of(problem, seen, evidence)
+        maps = {problem, problem if evidence is None else evidence.problem}
         return GradientReport(
             verdict=verdict,
             kinds=kinds,
@@ -232,7 +224,7 @@ class Check:
             steps=tuple(steps),
             evaluations=sum(each.evaluations for each in maps),
             pullbacks=sum(each.pullbacks for each in maps),
-            inputs=input_rows(problem, self.names, kinds, seen, evidence),
+            inputs=input_rows(problem, kinds, seen, evidence),
             worst=worst,
             comparison=comparison,
         )

@@ -18,7 +18,7 @@ from autodiff_guide.gradcheck._differences import (
     ladder,
     limit,
 )
-from autodiff_guide.gradcheck._map import Map, largest
+from autodiff_guide.gradcheck._map import Map
 from autodiff_guide.gradcheck._screen import Screen, on_ladder, random_lengths
 from autodiff_guide.gradcheck._settings import Settings
 
@@ -35,8 +35,6 @@ BISECTION_PROBES, BISECTED = 2, 3
 SIDES = "the slope is {:.6g} on the left and {:.6g} on the right, yours is {:.6g}"
 # A tolerance from which on one difference tells whether a slope is accepted.
 MUCH = 1e-5
-# A relative step from which a smooth function would move.
-WIDE = 0.01
 
 
 class Status(IntEnum):
@@ -55,6 +53,8 @@ class Evidence:
 
     Attributes
     ----------
+    problem, base : Map, Base
+        The map compared: that of the user, or sums of its outputs.
     columns : Tensor
         The flat input elements looked at, shape (C,).
     yours, numeric, bar : Tensor
@@ -68,6 +68,8 @@ class Evidence:
         on its slopes.
     """
 
+    problem: Map
+    base: Base
     columns: Tensor
     yours: Tensor
     numeric: Tensor
@@ -198,7 +200,7 @@ def compare(problem: Map, base: Base, columns: Tensor, accepted: Settings) -> Ev
             some = block[able[block] & doubtful]
             if len(some):
                 values = move_columns(problem, columns[some], steps, scale)
-                _judge(problem, base, evidence, accepted, some, steps, values, k > 0)
+                _judge(evidence, accepted, some, steps, values, again=k > 0)
         if evidence.failed:
             break
     return evidence
@@ -230,22 +232,22 @@ def _first_look(
     if base.checked is not None:
         settled |= ~base.checked
     status = torch.where(settled, Status.AGREE, Status.UNRESOLVED).to(torch.int8)
-    evidence = Evidence(columns, yours, numeric, bar, slack, status)
+    evidence = Evidence(problem, base, columns, yours, numeric, bar, slack, status)
     doubt = (apart + 1e-9).nan_to_num(math.inf).where(~settled, 0.0).amax(1)
     return evidence, doubt
 
 
 def _judge(
-    problem: Map,
-    base: Base,
     evidence: Evidence,
     accepted: Settings,
     block: Tensor,
     steps: list[float],
     values: Values,
+    *,
     again: bool,
 ) -> None:
     """Find the limits that columns have on a ladder, and what they say of yours."""
+    problem, base = evidence.problem, evidence.base
     noise = 2 * values.rounding(problem, base) / (values.ahead + values.behind)
     numeric, bar = limit(values.central, noise)
     ahead = (values.plus - base.value) / values.ahead
@@ -260,20 +262,15 @@ def _judge(
 
     yours, rounding = evidence.yours[block], evidence.rounding[block]
     peak = _sizes(evidence.yours).amax(0)
-    # Where f does not move at all, yours may be what two large terms leave.
-    width = values.ahead.amax(0)
-    flat = (values.plus == values.minus).all(0) & (width > 0) & (steps[0] >= WIDE)
-    left_over = problem.eps * largest(base.value) / width
-    left_over = (left_over + math.sqrt(problem.eps) * peak).where(flat, 0.0)
 
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         share = accepted.rtol * torch.maximum(_sizes(yours), _sizes(value))
-        return BARS * bar + accepted.atol + share + rounding + left_over
+        return BARS * bar + accepted.atol + share + rounding
 
     resolved = torch.isfinite(bar)
     close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
     size = torch.maximum(_sizes(yours), _sizes(numeric))
-    unavoidable = 3 * noise.amin(0) + left_over + 10 * rounding
+    unavoidable = 3 * noise.amin(0) + 10 * rounding
     sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
 
     both_bars = left_bar + right_bar

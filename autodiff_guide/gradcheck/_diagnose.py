@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from autodiff_guide.gradcheck._base import Base
 from autodiff_guide.gradcheck._block import Block, Findings, Jacobian
 from autodiff_guide.gradcheck._columns import Evidence, Status
 from autodiff_guide.gradcheck._conclusion import ConclusionError
@@ -190,7 +189,7 @@ def swapped(block: Block) -> Findings:
         if alike and other.input != block.input and other.wrong.any():
             here, there = block.places(), other.places()
             if block.stands_at(here, of=other) and other.stands_at(there, of=block):
-                names = [block.whole.names[i] for i in (block.input, other.input)]
+                names = [block.whole.user.names[i] for i in (block.input, other.input)]
                 text = f" is the numeric one of {names[1]}: the gradients of {names[0]}"
                 yield ("swapped",), f"{text} and {names[1]} are swapped in the backward"
 
@@ -317,24 +316,19 @@ PATTERNS: tuple[Callable[[Block], Findings], ...] = (
 )
 
 
-def diagnose(
-    user: Map, compared: Map, base: Base, evidence: Evidence, names: Sequence[str]
-) -> None:
-    """Conclude with kinds, the most specific first, and a sentence to the author.
-
-    The evidence is on `compared`: the map of the user, or sums of its outputs.
-    """
+def diagnose(user: Map, evidence: Evidence) -> None:
+    """Conclude with kinds, the most specific first, and a sentence to the author."""
     if evidence.kink is not None and not evidence.count(Status.DISAGREE):
         sentence = f"{evidence.kink[1]}, and does not lie between them"
         raise ConclusionError("fail", ("kink",), sentence)
-    found = Jacobian(user, compared, base, evidence, names).blocks
+    found = Jacobian(user, evidence).blocks
     wrong = [block for block in found if block.wrong.any()]
     findings = [_explain(block) for block in wrong[:4]]
     kinds, sentence = findings[0]
     sentence = f"your gradient{wrong[0].where}{sentence}"
     right = {block.input for block in found} - {block.input for block in wrong}
     if right:
-        sentence += f" (right: {', '.join(names[i] for i in sorted(right))})"
+        sentence += f" (right: {', '.join(user.names[i] for i in sorted(right))})"
     for block, (other, _) in zip(wrong[1:], findings[1:], strict=False):
         if other[0] != "swapped":
             sentence += f";{block.where}: {other[0]}"

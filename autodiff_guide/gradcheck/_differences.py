@@ -25,13 +25,10 @@ def scales(problem: Map) -> Tensor:
 
 
 def _typical(size: Tensor) -> float:
-    """Return the median of `size`, or of some of many; of nonzero ones if it is 0."""
+    """Return the median of what is not zero in `size`, or in some of many."""
     some = size[:: 2 * (len(size) // MANY) + 1]
-    typical = float(some.median()) if len(some) else 1.0
-    if not typical > 0:
-        nonzero = size[size > 0]
-        typical = float(nonzero.median()) if len(nonzero) else 1.0
-    return typical
+    typical = float(some.where(some > 0, math.nan).nanmedian())
+    return typical if typical > 0 else 1.0
 
 
 def first_step(eps: float) -> float:
@@ -58,17 +55,7 @@ def exact_moves(problem: Map, moves: Tensor) -> Tensor:
     """Return the part of `moves`, shape (K, n), that x + move and x - move keep."""
     size = problem.x.abs()
     kept = (moves.abs() + size - size).copysign(moves)
-    if problem.eps > torch.finfo(torch.float64).eps:
-        pairs = zip(problem.points, problem.pieces(kept), strict=True)
-        kept = torch.cat([_kept(x.reshape(-1), d) for x, d in pairs], 1)
     return kept if problem.movable is None else kept.where(problem.movable, 0.0)
-
-
-def _kept(x: Tensor, moves: Tensor) -> Tensor:
-    """Return the part of `moves` that survives in the precision of x."""
-    size = x.abs()
-    kept = (moves.abs().to(x) + size - size).to(moves)
-    return kept.copysign(moves)
 
 
 def moved(problem: Map, moves: Tensor) -> Tensor:

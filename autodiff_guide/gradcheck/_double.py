@@ -72,24 +72,21 @@ class InDouble(TorchFunctionMode):
 
     def wide(self, x: Any) -> Any:
         """Return a tensor, a dtype, or a list of them, in double."""
-        if isinstance(x, Tensor):
-            if x.is_inference():  # a backward cannot save it
-                self.widened = True
-                x = x.clone()
-            if x.dtype in WIDER:
-                return x.to(self._wider(x.dtype))
-            return x
-        elif isinstance(x, torch.dtype):
-            if x in WIDER and not self.casts:
-                return self._wider(x)
-        elif type(x) in (tuple, list):
+        if type(x) in (tuple, list):
             return type(x)(map(self.wide, x))
-        return x
+        if isinstance(x, torch.dtype) and not self.casts:
+            return self._wider(x)
+        if not isinstance(x, Tensor):
+            return x
+        if x.is_inference():  # a backward cannot save it
+            self.widened, x = True, x.clone()
+        return x.to(self._wider(x.dtype))
 
     def _wider(self, dtype: torch.dtype) -> torch.dtype:
-        self.widened = True
-        self.seen.add(dtype)
-        return WIDER[dtype]
+        if dtype in WIDER:
+            self.widened = True
+            self.seen.add(dtype)
+        return WIDER.get(dtype, dtype)
 
 
 def has_derivative(x: Any) -> TypeGuard[Tensor]:

@@ -6,8 +6,8 @@ import math
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import accumulate
 from typing import Any
 
@@ -35,13 +35,15 @@ class UnusableOutputError(TypeError):
 
 
 class Map:
-    r"""The function `fn` of the inputs `wrt`, as :math:`f: R^n \to R^m` in float64.
+    r"""The function `fn` of the inputs chosen, as :math:`f: R^n \to R^m` in float64.
 
     Complex tensors are seen as pairs of real numbers. `fn` is computed in double,
     whatever the precision of its inputs; if it refuses, `eps` is its own precision.
 
     Attributes
     ----------
+    wrt, names : tuple
+        Positions of the inputs chosen, and what they are called.
     points : list of Tensor
         The inputs `wrt`, real and dense.
     x : Tensor
@@ -58,20 +60,24 @@ class Map:
         The precisions of those parts.
     """
 
-    widened = refused = needs_grad = works_plainly = random = sparse = False
+    widened = refused = needs_grad = random = sparse = False
     # Whether vmap works; None before the first time.
     vectorised: bool | None = None
     batched_pullback = True
     evaluations = pullbacks = 0
     eps = 0.0
-    _watch: InDouble | None = None
+    # In which `fn` is computed.
+    mode: AbstractContextManager[object]
 
-    def __init__(self, fn: Function, inputs: Sequence[Any], wrt: Sequence[int]) -> None:
+    def __init__(
+        self, fn: Function, inputs: Sequence[Any], chosen: Mapping[int, str]
+    ) -> None:
         self.fn = fn
-        self.wrt = tuple(wrt)
-        self.dtypes = [str(inputs[i].dtype).removeprefix("torch.") for i in wrt]
+        self.chosen = chosen
+        self.wrt, self.names = tuple(chosen), tuple(chosen.values())
+        self.dtypes = [str(inputs[i].dtype).removeprefix("torch.") for i in chosen]
         # A module registers parameters, and nothing else.
-        self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in wrt]
+        self.is_parameter = [isinstance(inputs[i], nn.Parameter) for i in chosen]
         self.narrow_inputs = not {"float64", "complex128"}.issuperset(self.dtypes)
         self.narrow: set[torch.dtype] = set()
         self._evaluate_first(inputs)
@@ -81,16 +87,17 @@ class Map:
     @torch.enable_grad()
     def _evaluate_first(self, inputs: Sequence[Any]) -> None:
         """Find out whether `fn` can be computed in double, and keep its graph."""
-        watch = InDouble()
+        self.mode = watch = InDouble()
         try:
             self._place([watch.wide(x) for x in inputs])
-            self._watch = watch
             self._keep_graph()
-            self._watch, self.widened, self.narrow = None, watch.widened, watch.seen
+            self.widened, self.narrow = watch.widened, watch.seen
+            if not self.widened:
+                self.mode = nullcontext()
             return
         except Exception:  # a kernel of one precision only, an argument check
             pass
-        self._watch, self.widened, self.refused = None, False, watch.widened
+        self.mode, self.refused = nullcontext(), watch.widened
         self._place(inputs)
         for dtype in watch.seen:
             self.eps = max(self.eps, torch.finfo(dtype).eps)
@@ -133,8 +140,10 @@ class Map:
         self.output_size = self.first.numel()
 
     def _unchanged(self, copies: Sequence[Tensor]) -> bool:
-        pairs = zip(copies, self.points, strict=True)
-        return all(torch.allclose(a, b, 0.0, 0.0, equal_nan=True) for a, b in pairs)
+        return all(
+            torch.equal(a, b) or torch.allclose(a, b, 0.0, 0.0, equal_nan=True)
+            for a, b in zip(copies, self.points, strict=True)
+        )
 
     # ------------------------------------------------------------- evaluation
 
@@ -164,8 +173,7 @@ class Map:
         arguments = list(self.inputs)
         for k, (i, real) in enumerate(zip(self.wrt, reals, strict=True)):
             arguments[i] = self._argument(k, real)
-        widening = InDouble(strict=False) if self.widened else nullcontext()
-        with self._watch or widening:
+        with self.mode:
             result = self.fn(*arguments)
         self.sparse = self.sparse or any(map(_is_sparse, _several(result)))
         return real_outputs(result)
@@ -183,11 +191,10 @@ class Map:
         try:
             y = self.value(reals)
             if y.shape[0] == self.output_size:
-                self.works_plainly = True
                 return y
         except Exception:  # outside the domain: an argument check, a singular matrix
             pass
-        if self.works_plainly or self.needs_grad:
+        if self.needs_grad:
             return self.x.new_full((self.output_size,), math.nan)
         self.needs_grad = True  # does `fn` look at requires_grad?
         y = self.plain_value(reals)
@@ -237,7 +244,7 @@ class Map:
             y = torch.cat([y.reshape(-1) for y in real_outputs(self.fn(*arguments))])
             return weights.to(y) @ y
 
-        return Map(sums, self.inputs, self.wrt)
+        return Map(sums, self.inputs, self.chosen)
 
     # -------------------------------------------------------------- gradients
 
@@ -289,7 +296,7 @@ class Map:
         rows = len(cotangents)
         lead = (rows,) if rows > 1 else ()
         self.pullbacks += rows
-        pieces = _cut(cotangents, [y.numel() for y in outputs])
+        pieces = cotangents.split_with_sizes([y.numel() for y in outputs], 1)
         pairs = [
             (y, copy(v.reshape(lead + y.shape).to(y)))
             for y, v in zip(outputs, pieces, strict=True)
@@ -323,10 +330,6 @@ class Map:
         """Return how many rows of `size` numbers, and their values, fit in a batch."""
         return max(1, min(BATCH, BATCH_NUMBERS // (size + self.output_size)))
 
-    def pieces(self, flat: Tensor) -> Sequence[Tensor]:
-        """Cut (B, n) rows into one (B, size) piece per chosen input."""
-        return _cut(flat, self.sizes)
-
     def place(self, flat: Tensor) -> list[Tensor]:
         """Return a new vector of n elements as tensors like the points."""
         if len(self.sizes) == 1:
@@ -334,10 +337,10 @@ class Map:
         pairs = zip(flat.split_with_sizes(self.sizes), self.points, strict=True)
         return [piece.view(x.shape).to(x, copy=True) for piece, x in pairs]
 
-    def locate(self, element: int) -> tuple[int, tuple[int, ...]]:
-        """Return the position in `wrt` and the index of flat element `element`."""
+    def locate(self, element: int) -> tuple[str, tuple[int, ...]]:
+        """Return the name of the input that holds a flat element, and its index."""
         k, index = _located(element, [x.shape for x in self.points])
-        return k, index[:-1] if self.is_complex[k] else index
+        return self.names[k], index[:-1] if self.is_complex[k] else index
 
     def locate_output(self, element: int) -> tuple[int, tuple[int, ...]]:
         """Return which output, and where in it, flat output `element` is."""
@@ -352,11 +355,6 @@ def largest(x: Tensor) -> float:
 def not_contiguous(x: Tensor) -> Tensor:
     """Return a copy of `x` whose elements do not lie side by side."""
     return torch.stack([x, torch.zeros_like(x)], -1)[..., 0]
-
-
-def _cut(flat: Tensor, sizes: list[int]) -> Sequence[Tensor]:
-    """Cut (B, n) rows into (B, size) pieces."""
-    return flat.split_with_sizes(sizes, 1) if len(sizes) > 1 else (flat,)
 
 
 def _located(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class GivenMap(Map):
 
 
 def with_gradient(
-    fn: Function, gradient: Function, inputs: Sequence[Any], wrt: Sequence[int]
+    fn: Function, gradient: Function, inputs: Sequence[Any], wrt: Mapping[int, str]
 ) -> Map:
     """Return the map ``fn(*inputs).sum()`` whose derivative is `gradient`."""
 
@@ -102,11 +102,9 @@ def modes_agree(problem: Map, settings: Settings) -> bool:
     return bool((apart <= ROUNDINGS * problem.eps * size).all())
 
 
-def check_both_modes(
-    problem: Map, names: Sequence[str], settings: Settings
-) -> GradientReport:
+def check_both_modes(problem: Map, settings: Settings) -> GradientReport:
     """Check autograd's backward mode and, if asked to, its forward mode."""
-    report = Check(problem, names, settings).run()
+    report = Check(problem, settings).run()
     if not (report and settings.forward):
         return report
     try:
@@ -118,7 +116,7 @@ def check_both_modes(
     units = torch.eye(problem.n).to(problem.x)
     columns = [forward_slope(problem, unit) for unit in units]
     given = GivenMap(problem, torch.stack(columns, 1))
-    found = Check(given, names, settings).run()
+    found = Check(given, settings).run()
     found = replace(found, sentence=f"in forward mode (jvp), {found.sentence}")
     differ = replace(found, verdict="fail", kinds=("mismatch",), sentence=MODES_DIFFER)
     return differ if found else found

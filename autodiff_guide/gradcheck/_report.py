@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -207,11 +206,7 @@ def largest_accepted(evidence: Evidence) -> float:
 
 
 def numbers_of(
-    user: Map,
-    compared: Map,
-    seen: Screen | None,
-    evidence: Evidence | None,
-    names: Sequence[str],
+    user: Map, seen: Screen | None, evidence: Evidence | None
 ) -> tuple[Comparison | None, Worst | None]:
     """Return the numbers compared, and the worst element.
 
@@ -236,21 +231,20 @@ def numbers_of(
     yours, numeric, bar = (x.gather(1, at[:, None])[:, 0].cpu() for x in compared_at)
     planes = torch.full((user.n,), math.nan, dtype=torch.float64)
     planes[evidence.columns.cpu()] = off.clamp_min(0).cpu()
-    cut = zip(names, planes.split(user.sizes), user.points, strict=True)
+    cut = zip(user.names, planes.split(user.sizes), user.points, strict=True)
     where = {name: plane.view(x.shape) for name, plane, x in cut}
     comparison = Comparison("element", yours, numeric, bar, where)
     c = int(off.argmax())
     if off[c] < 0:
         return comparison, None
-    k, index = user.locate(int(evidence.columns[c]))
-    output = user.locate_output(int(at[c]))[1] if compared is user else ()
+    name, index = user.locate(int(evidence.columns[c]))
+    output = user.locate_output(int(at[c]))[1] if evidence.problem is user else ()
     numbers = (float(x[c]) for x in (yours, numeric, bar))
-    return comparison, Worst(names[k], index, output, *numbers)
+    return comparison, Worst(name, index, output, *numbers)
 
 
 def input_rows(
     problem: Map,
-    names: Sequence[str],
     kinds: tuple[str, ...],
     seen: Screen | None,
     evidence: Evidence | None,
@@ -275,18 +269,18 @@ def input_rows(
             elif k not in silent:
                 found = (FOUND[int(evidence.status[mine].max())],)
         shape = tuple(point.shape[: point.dim() - problem.is_complex[k]])
-        rows.append(InputRow(names[k], shape, problem.dtypes[k], found, error))
+        rows.append(InputRow(problem.names[k], shape, problem.dtypes[k], found, error))
     return tuple(rows)
 
 
-def allowed_kink(problem: Map, evidence: Evidence, names: Sequence[str]) -> str:
+def allowed_kink(evidence: Evidence) -> str:
     """Return the sentence on kinks where yours lies between the slopes, if any."""
     kinks = evidence.count(Status.KINK)
     if evidence.kink is None or not kinks:
         return ""
     element, sides = evidence.kink
-    k, index = problem.locate(element)
-    at = f"{names[k]}{list(index)} sits on a kink"
+    name, index = evidence.problem.locate(element)
+    at = f"{name}{list(index)} sits on a kink"
     if kinks > 1:
-        at = f"{kinks} elements sit on a kink, such as {names[k]}{list(index)}"
+        at = f"{kinks} elements sit on a kink, such as {name}{list(index)}"
     return f"{at}: {sides}, which is allowed"

@@ -37,8 +37,6 @@ BARS = 6
 MARGIN = 4
 # Differences that resolve less than this of the slope deserve more step sizes.
 RESOLVED = 1e-4
-# Where a function refuses the first steps, they are made shorter by this factor.
-SHORTER = 1e-2
 # What an element adds to a levelled direction stands out of rounding by this factor.
 STANDS_OUT = 100
 # Inputs of more elements than this climb before they are looked at column by column.
@@ -90,12 +88,9 @@ def screen(
     rtol, atol = settings.rtol, settings.atol
     probes = settings.probes if problem.n > 1 else 1
     U = random_lengths(probes, problem.n, generator).to(problem.device)
-    for shorter in (1.0, SHORTER):
-        h = shorter * first_step(problem.eps)
-        moves, plus, minus = _both_sides(problem, base, U[:1], h)
-        slopes = (plus - minus) * (0.5 / h)
-        if math.isfinite(slopes.where(base.usable, 0.0).sum()):
-            break
+    h = first_step(problem.eps)
+    moves, plus, minus = _both_sides(problem, base, U[:1], h)
+    slopes = (plus - minus) * (0.5 / h)
     further = moved(problem, 2 * moves)
     D = moves / h  # the direction as it was really moved
     bend, next_bend = plus - 2 * base.value + minus, further - 2 * plus + base.value
@@ -144,12 +139,12 @@ def screen(
         enough += atol * _least(D).amin()
     suspects = (result.numeric - result.yours).abs() > result.bar
     result.disagree = bool(suspects.any())
-    zero = [not bool(a.any()) and bool(V.any()) for a in problem.pieces(A)]
-    result.silent = tuple(k for k, nothing in enumerate(zero) if nothing)
-    result.vacuous = all(zero) and bool((slopes.abs() <= errors).all())
-    coarse = error > enough
-    if bool(coarse.any()):
-        coarse &= (steepest > 0) | (truncation > rounding).any(0)
+    parts = A.split_with_sizes(problem.sizes, 1)
+    if bool(V.any()):
+        result.silent = tuple(k for k, a in enumerate(parts) if not a.any())
+    flat = bool((slopes.abs() <= errors).all())
+    result.vacuous = flat and len(result.silent) == len(parts)
+    coarse = (error > enough) & ((steepest > 0) | (truncation > rounding).any(0))
     unresolved = newly_bad or bool(coarse.any())
     result.suspicious = result.disagree or unresolved
     if result.suspicious and not newly_bad and problem.n > CLIMB:

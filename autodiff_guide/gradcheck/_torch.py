@@ -40,13 +40,12 @@ class _UndecidedError(Exception):
 def _signed_as(torchs: Checker) -> Callable[[Callable[..., bool]], Checker]:
     """Give a function torch's signature; all arguments then come by their names."""
     signature = inspect.signature(torchs)
+    defaults = {name: p.default for name, p in signature.parameters.items()}
 
     def decorate(ours: Callable[..., bool]) -> Any:
         @functools.wraps(ours)
         def check(*args: Any, **kwargs: Any) -> bool:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            return ours(**bound.arguments)
+            return ours(**defaults | signature.bind(*args, **kwargs).arguments)
 
         check.__signature__ = signature  # type: ignore[attr-defined]
         return check
@@ -131,8 +130,7 @@ def gradcheck(**asked: Any) -> bool:
     >>> gradcheck(lambda x: x * x.detach(), x, raise_exception=False)
     False
     """
-    given = asked["inputs"]
-    given = tuple(given) if isinstance(given, tuple | list) else (given,)
+    given = _as_tuple(asked["inputs"])
     wrt = _positions(given)
     forward = asked["check_forward_ad"]
     parts = forward and any(is_tensor_like(x) and x.is_complex() for x in given)
@@ -205,7 +203,7 @@ def gradgradcheck(**asked: Any) -> bool:
     >>> gradgradcheck(torch.sin, x)
     True
     """
-    with undisturbed(()):
+    with undisturbed(_as_tuple(asked["inputs"])):
         torch.manual_seed(0)
         return bool(OURS_TWICE(**asked))
 
@@ -219,12 +217,12 @@ OURS_TWICE = FunctionType(
 def _check(given: Sequence[Any], wrt: Sequence[int], asked: dict[str, Any]) -> None:
     """Raise unless all that is asked for is right, in the eyes of this package."""
     func = asked["func"]
-    problem = Map(func, given, wrt)
+    problem = Map(func, given, {i: f"input {i}" for i in wrt})
     problem.needs_grad = True  # as torch evaluates it
     settings = Settings(
         rtol=asked["rtol"], atol=asked["atol"], forward=asked["check_forward_ad"]
     )
-    report = check_both_modes(problem, [f"input {i}" for i in wrt], settings)
+    report = check_both_modes(problem, settings)
     _require(report, asked["nondet_tol"])
     if problem.sparse:
         raise _UndecidedError("an output is sparse")
@@ -264,6 +262,10 @@ def _require_arrival(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Non
     found = outputs and torch.autograd.grad(outputs, leaves, v, allow_unused=True)
     if any(g is not None and bool(g.any()) for g in found):
         raise _UndecidedError("the function reads its inputs from elsewhere")
+
+
+def _as_tuple(inputs: Any) -> tuple[Any, ...]:
+    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
 
 
 def _positions(given: Sequence[Any]) -> list[int]:
