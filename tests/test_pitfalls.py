@@ -254,18 +254,24 @@ def test_decorator_keeps_name_arguments_and_result(decorate):
     assert len(caught.value.__notes__) == 1
 
 
-def test_the_context_serves_in_functions_that_await_or_yield():
-    async def awaited():
-        with explain():
-            await asyncio.sleep(0)
-            non_scalar()
+def test_functions_that_await_or_yield_are_explained():
+    @explain
+    async def awaited(fails):
+        await asyncio.sleep(0)
+        return non_scalar() if fails else 3
 
-    def generated():
-        with explain():
-            yield 1
+    @explain
+    def generated(fails):
+        received = yield 1
+        yield received
+        if fails:
             non_scalar()
+        return 3
 
-    for fails in (lambda: asyncio.run(awaited()), lambda: list(generated())):
+    assert asyncio.run(awaited(False)) == 3
+    generator = generated(False)
+    assert (next(generator), generator.send(2), next(generator, None)) == (1, 2, None)
+    for fails in (lambda: asyncio.run(awaited(True)), lambda: list(generated(True))):
         with pytest.raises(RuntimeError, match="scalar outputs") as caught:
             fails()
         assert "non-scalar-backward" in caught.value.__notes__[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable
-from contextlib import ContextDecorator, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from functools import wraps
+from typing import Any, TypeVar, cast, overload
 
 from autodiff_guide._printed import Printed, Table
 from autodiff_guide.pitfalls import _evidence
@@ -49,8 +51,8 @@ class Explanation(Printed):
         return Table(caption, [*rows, ("More", self.pitfall.link)])
 
 
-class _Explaining(ContextDecorator):
-    """Does nothing until an exception passes."""
+class _Explaining:
+    """Does nothing until an exception passes; has no state, so one is enough."""
 
     def __enter__(self) -> None:
         pass
@@ -61,6 +63,32 @@ class _Explaining(ContextDecorator):
         if error is not None:
             with suppress(Exception):  # your error passes, whatever the note meets
                 _annotate(error)
+
+    def __call__(self, fn: F) -> F:
+        return cast(F, wraps(fn)(_entered(fn)))
+
+
+_EXPLAINING = _Explaining()
+
+
+def _entered(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fn` run within the context, also if it awaits or yields."""
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with _EXPLAINING:
+            return await fn(*args, **kwargs)
+
+    def generated(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with _EXPLAINING:
+            return (yield from fn(*args, **kwargs))
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with _EXPLAINING:
+            return fn(*args, **kwargs)
+
+    if inspect.iscoroutinefunction(fn):
+        return awaited
+    return generated if inspect.isgeneratorfunction(fn) else called
 
 
 @overload
@@ -95,8 +123,8 @@ def explain(
     ----------
     subject : BaseException or str or callable, optional
         An exception, which also gets the note; the message of an error or of a
-        warning, or a whole traceback as text; or a function to decorate. Without it,
-        a context manager, which also serves in a function that awaits or yields.
+        warning, or a whole traceback as text; or a function to decorate, also one
+        that awaits or yields. Without it, a context manager.
 
     Returns
     -------
@@ -124,7 +152,7 @@ def explain(
     More                 pitfalls/non-scalar-backward.html
     """
     if subject is None:
-        return _Explaining()
+        return _EXPLAINING
     if isinstance(subject, BaseException):
         return _annotate(subject)
     if isinstance(subject, str):
@@ -132,7 +160,7 @@ def explain(
         found = [_explanation(Scene(message)) for message in reversed(messages)]
         return next((known for known in found if known.pitfall), found[0])
     if callable(subject):
-        return _Explaining()(subject)
+        return _EXPLAINING(subject)
     raise TypeError(
         "subject: expected an exception, a message or a function, got "
         f"{type(subject).__name__}; for a context write explain()"
