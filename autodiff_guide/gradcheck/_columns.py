@@ -307,18 +307,16 @@ def _clearer(
 ) -> Tensor:
     """Return where this ladder knows better than the one before.
 
-    It does if its bar is smaller, if nothing was known, or if it has a limit that
-    contradicts the one of larger steps. It does not if larger steps spoke for your
-    gradient and it speaks against: rounding can be smooth over tiny steps.
+    It does if its bar is smaller, or if it has a limit that contradicts the one of
+    larger steps. It does not if larger steps spoke for your gradient and it speaks
+    against: rounding can be smooth over tiny steps.
     """
     before, last_bar = evidence.numeric[block], evidence.bar[block]
-    unresolved = evidence.status[block] == Status.UNRESOLVED
     supported = (evidence.yours[block] - before).abs() <= BARS * last_bar
     against = supported & (status >= Status.UNRESOLVED)
-    known = unresolved & (status < Status.UNRESOLVED)
     apart = (numeric - before).abs() > 3 * (bar + last_bar)
     contradicts = apart & (bar <= 0.3 * numeric.abs())
-    return (known | contradicts | ~(bar >= last_bar)) & ~against
+    return (contradicts | ~(bar >= last_bar)) & ~against
 
 
 def _sizes(x: Tensor) -> Tensor:
