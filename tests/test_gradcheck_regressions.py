@@ -760,3 +760,23 @@ def test_function_that_seeds_itself_is_checked():
 
     assert check_gradient(fn, torch.rand(3, dtype=torch.float64))
     assert len(calls) < 12
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: x**3,
+        lambda x: x**7,
+        lambda x: x.sin() - x,
+        lambda x: x**2 * x.abs(),
+        lambda x: 1 - x.cos(),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_slope_of_zero_among_others_is_resolved(fn, dtype):
+    x = torch.linspace(-2, 2, 9, dtype=dtype)
+    assert check_gradient(fn, x).kind == "agree"
+    (right,) = torch.autograd.grad(fn(y := x.clone().requires_grad_()).sum(), y)
+    wrong = right.clone()
+    wrong[4] += 1e-4
+    assert not check_gradient(fn, x, gradient=lambda x: wrong)

@@ -262,6 +262,8 @@ def _judge(
 
     yours, rounding = evidence.yours[block], evidence.rounding[block]
     peak = _sizes(evidence.yours).amax(0)
+    # Where a slope is 0 and alone, as that of x**3 at 0, the slopes nearby are a scale.
+    nearby = torch.maximum(peak, _sizes(values.central).amax(0))
 
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         share = accepted.rtol * torch.maximum(_sizes(yours), _sizes(value))
@@ -271,7 +273,7 @@ def _judge(
     close = resolved & ((yours - numeric).abs() <= slack(numeric, bar))
     size = torch.maximum(_sizes(yours), _sizes(numeric))
     unavoidable = 3 * noise.amin(0) + 10 * rounding
-    sharp = bar <= SHARP * size + SHARP_OF_LARGEST * peak + unavoidable
+    sharp = bar <= SHARP * size + SHARP_OF_LARGEST * nearby + unavoidable
 
     both_bars = left_bar + right_bar
     steepest = torch.maximum(left.abs(), right.abs())
