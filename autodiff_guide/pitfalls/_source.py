@@ -7,13 +7,14 @@ and those in quotes below, each for a pattern.
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 TORCH = str(Path(torch.__file__).parent)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -47,10 +48,14 @@ def words(frame: FrameType, line: int) -> set[str] | None:
                 found.update(_named(needed))
     namespace = {**frame.f_globals, **frame.f_locals}
     for name in list(found):
-        called = _code(namespace.get(name))
-        found.update(
-            *((name, f".{name}") for name in called.co_names) if called else ()
-        )
+        for code in _codes(namespace.get(name)):
+            found.update(*((name, f".{name}") for name in code.co_names))
+            if _keeps_a_state(code):
+                found.add("a state carried over")
+    if "a state carried over" in found:
+        found.discard("a part shared")
+    if "w = w -" not in found and _computed(statements[-1], namespace):
+        found.add("the gradient of a result")
     return found
 
 
@@ -73,6 +78,10 @@ def _steps(body: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
             case ast.With(items):
                 needed = ast.Tuple([item.context_expr for item in items])
                 yield set(_named(node, ast.Store)), needed
+            case ast.Expr(
+                ast.Call(ast.Attribute(ast.Name(changed), "append" | "extend"))
+            ):
+                yield {changed}, node
 
 
 def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator[str]:
@@ -89,7 +98,10 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
                 yield "a comparison"
             case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(other), ast.Sub())):
                 yield "w = w -" if name == other else name
-            case ast.Assign(_, ast.Call(ast.Attribute(_, "backward"))):
+            case (
+                ast.Assign(value=ast.Call(ast.Attribute(_, "backward")))
+                | ast.AugAssign(value=ast.Call(ast.Attribute(_, "backward")))
+            ):
                 yield "= backward()"
             case ast.Call(ast.Attribute(_, "tensor" | "as_tensor"), [argument]):
                 copied = any(isinstance(n, ast.Name) for n in ast.walk(argument))
@@ -119,9 +131,32 @@ def _backwards(body: ast.AST) -> Iterator[str]:
             yield "a part shared"
 
 
-def _code(called: object) -> CodeType | None:
-    """Return the code of a function or a module of yours."""
-    function = type(called).forward if isinstance(called, nn.Module) else called
-    code = getattr(function, "__code__", None)
-    yours = isinstance(code, CodeType) and not code.co_filename.startswith(TORCH)
-    return code if yours else None
+def _computed(statement: ast.stmt, namespace: Mapping[str, object]) -> bool:
+    """Tell whether `statement` reads ``.grad`` of a tensor that is not a leaf."""
+    for node in ast.walk(statement):
+        match node:
+            case ast.Attribute(ast.Name(name), "grad"):
+                tensor = namespace.get(name)
+                if isinstance(tensor, Tensor) and not tensor.is_leaf:
+                    return True
+    return False
+
+
+def _codes(called: object) -> Iterator[CodeType]:
+    """Yield the code of a function or of a module of yours, and of its parts."""
+    parts = called.modules() if isinstance(called, nn.Module) else ()
+    for function in [called, *(type(part).forward for part in parts)]:
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType) and not code.co_filename.startswith(TORCH):
+            yield code
+
+
+def _keeps_a_state(code: CodeType) -> bool:
+    """Tell whether `code` reads an attribute before it sets it for the next call."""
+    read: set[object] = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "STORE_ATTR" and instruction.argval in read:
+            return True
+        if instruction.opname == "LOAD_ATTR":
+            read.add(instruction.argval)
+    return False
