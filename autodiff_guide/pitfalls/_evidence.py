@@ -6,10 +6,12 @@ cannot tell. ``catalogue.toml`` calls it by its name.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import GEN_CLOSED, getgeneratorstate, isgenerator
 from pathlib import Path
 from traceback import walk_tb
+from types import CodeType
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +52,7 @@ def scene(error: BaseException) -> Scene:
     objects: dict[str, object] = {}
     inside: dict[str, object] = {}
     words: set[str] | None = None
+    yours = []
     for frame, line in walk_tb(error.__traceback__):
         path = frame.f_code.co_filename
         if path.startswith(TORCH):
@@ -58,8 +61,15 @@ def scene(error: BaseException) -> Scene:
             kept = getattr(frame.f_locals.get("self"), "__dict__", {})
             objects.update({f".{name}": value for name, value in kept.items()})
             objects.update(frame.f_locals)
-            found = read_words(frame, line)
-            words = words if found is None else found | (words or set())
+            yours.append((frame, line))
+    entered: set[CodeType] = set()
+    for frame, line in reversed(yours):
+        found = read_words(frame, line, entered)
+        words = words if found is None else found | (words or set())
+        entered.add(frame.f_code)
+        given = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+        if found is not None and found.isdisjoint({*given, *frame.f_code.co_freevars}):
+            break  # what failed was made here, so the callers tell nothing
     seen = None if words is None else frozenset(words)
     return Scene(str(error), objects, inside, seen)
 
@@ -95,7 +105,7 @@ def nothing_found(scene: Scene) -> bool | None:
 def parameters_used_up(scene: Scene) -> bool | None:
     """Tell whether an iterator of yours has reached its end, such as parameters()."""
     ended = (
-        isinstance(value, Generator) and value.gi_frame is None
+        isgenerator(value) and getgeneratorstate(value) == GEN_CLOSED
         for value in scene.objects.values()
     )
     return any(ended) if scene.objects else None

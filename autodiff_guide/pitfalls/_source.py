@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import linecache
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +22,12 @@ TORCH = str(Path(torch.__file__).parent)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def words(frame: FrameType, line: int) -> set[str] | None:
-    """Return the names in what the failing line depends on, and in what it calls."""
+def words(frame: FrameType, line: int, entered: set[CodeType]) -> set[str] | None:
+    """Return the names in what the failing line depends on, and in what it calls.
+
+    ``entered`` is the code of the calls that failed, whose words are found in their
+    own frames.
+    """
     try:
         tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
     except (SyntaxError, ValueError):
@@ -46,9 +52,12 @@ def words(frame: FrameType, line: int) -> set[str] | None:
         for made, needed in _steps(body):
             if not found.isdisjoint(made):
                 found.update(_named(needed))
+    for node in ast.walk(tree):
+        if isinstance(node, _FUNCTIONS) and {node.name, f".{node.name}"} & found:
+            found.update(*map(_named, node.decorator_list))
     namespace = {**frame.f_globals, **frame.f_locals}
     for name in list(found):
-        for code in _codes(namespace.get(name)):
+        for code in set(_codes(namespace.get(name))) - entered:
             found.update(*((name, f".{name}") for name in code.co_names))
             if _keeps_a_state(code):
                 found.add("a state carried over")
@@ -109,7 +118,7 @@ def _named(node: ast.AST, use: type[ast.expr_context] | None = None) -> Iterator
 
 
 def _backwards(body: ast.AST) -> Iterator[str]:
-    """Yield a word for what the calls of backward() in this code have in common."""
+    """Yield words for what the calls of backward() in this code have in common."""
     calls = []
     for node in _within(body):
         match node:
@@ -117,6 +126,8 @@ def _backwards(body: ast.AST) -> Iterator[str]:
                 calls.append((node, loss))
             case ast.Call(ast.Attribute(_, "grad"), [loss, *_]):
                 calls.append((node, loss))
+            case ast.Expr(ast.Call(ast.Attribute(_, "set_grad_enabled"))):
+                yield ".set_grad_enabled"
     losses = [ast.unparse(loss) for _, loss in calls]
     loops = [node for node in _within(body) if isinstance(node, ast.For | ast.While)]
     for call, loss in calls:
@@ -142,11 +153,11 @@ def _computed(statement: ast.stmt, namespace: Mapping[str, object]) -> bool:
     return False
 
 
-def _codes(called: object) -> Iterator[CodeType]:
+def _codes(called: Any) -> Iterator[CodeType]:
     """Yield the code of a function or of a module of yours, and of its parts."""
     parts = called.modules() if isinstance(called, nn.Module) else ()
     for function in [called, *(type(part).forward for part in parts)]:
-        code = getattr(function, "__code__", None)
+        code = getattr(inspect.unwrap(function), "__code__", None)
         if isinstance(code, CodeType) and not code.co_filename.startswith(TORCH):
             yield code
 
