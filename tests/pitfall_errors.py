@@ -775,3 +775,31 @@ def filled_under_vmap():
 @fails_with("recurrent-in-evaluation")
 def raised_on_another_machine():
     raise RuntimeError("cudnn RNN backward can only be called in training mode")
+
+
+@fails_with(None)
+def training_that_returned_nothing():
+    def train(module):
+        module(torch.ones(1, 2)).sum().backward()
+
+    metrics = train(nn.Linear(2, 1))
+    return metrics["loss"]
+
+
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.calls = nn.Linear(2, 2), 0
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return self.trunk(x).exp()
+
+
+@fails_with("second-backward", "Two losses share")
+def shared_and_counted():
+    trunk = Counts()
+    h = trunk(torch.ones(1, 2))
+    first, second = h.sum(), (h**2).sum()
+    first.backward()
+    second.backward()

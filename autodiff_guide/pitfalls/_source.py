@@ -55,14 +55,16 @@ def words(frame: FrameType, line: int, entered: set[CodeType]) -> set[str] | Non
     for node in ast.walk(tree):
         if isinstance(node, _FUNCTIONS) and {node.name, f".{node.name}"} & found:
             found.update(*map(_named, node.decorator_list))
+    if not found.isdisjoint({".grad", ".backward"}):
+        found.add("a gradient")
     namespace = {**frame.f_globals, **frame.f_locals}
     for name in list(found):
-        for code in set(_codes(namespace.get(name))) - entered:
+        called = namespace.get(name)
+        for code in set(_codes(called)) - entered:
             found.update(*((name, f".{name}") for name in code.co_names))
-            if _keeps_a_state(code):
-                found.add("a state carried over")
-    if "a state carried over" in found:
-        found.discard("a part shared")
+        if isinstance(called, nn.Module) and any(map(_keeps_a_state, called.modules())):
+            found.add("a state carried over")
+            found.discard("a part shared")
     if "w = w -" not in found and _computed(statements[-1], namespace):
         found.add("the gradient of a result")
     return found
@@ -162,12 +164,16 @@ def _codes(called: Any) -> Iterator[CodeType]:
             yield code
 
 
-def _keeps_a_state(code: CodeType) -> bool:
-    """Tell whether `code` reads an attribute before it sets it for the next call."""
-    read: set[object] = set()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_ATTR" and instruction.argval in read:
-            return True
+def _keeps_a_state(module: nn.Module) -> bool:
+    """Tell whether `module` reads a tensor with a history that its last call left."""
+    read: set[str] = set()
+    for instruction in dis.get_instructions(type(module).forward):
+        name = str(instruction.argval)
+        if instruction.opname == "STORE_ATTR" and name in read:
+            state = getattr(module, name, None)
+            kept = state if isinstance(state, tuple | list) else [state]
+            if any(isinstance(part, Tensor) and part.requires_grad for part in kept):
+                return True
         if instruction.opname == "LOAD_ATTR":
-            read.add(instruction.argval)
+            read.add(name)
     return False
