@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn, optim
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 PROGRAMS = []
 
@@ -406,7 +407,7 @@ def update_before_backward():
             p -= 0.1 * p.grad
 
 
-@fails_with("zero-before-backward")
+@fails_with("none-as-number", "There is no gradient yet")
 def norm_before_backward():
     m = Net()
     total = 0
@@ -549,7 +550,7 @@ def spread_of_equal_numbers():
         ((x - x.mean()) ** 2).mean().sqrt().backward()
 
 
-@fails_with("anomaly-found", "The gradient of the operation")
+@fails_with("anomaly-found", "A logarithm of 0 is minus infinity")
 def entropy_of_a_certain_event():
     p = torch.tensor([0.0, 1.0], requires_grad=True)
     with torch.autograd.detect_anomaly():
@@ -587,3 +588,218 @@ def switched_off_behind_the_module():
     m = Net()
     o = m(X)
     o.requires_grad = False
+
+
+@fails_with("no-history", "The loss was computed under no_grad")
+def losses_collected_by_a_silent_function():
+    module, losses = nn.Linear(2, 1), []
+
+    def act(x):
+        with torch.no_grad():
+            return module(x).mean()
+
+    for x in torch.ones(3, 1, 2):
+        value = act(x)
+        losses.append(value)
+    torch.stack(losses).sum().backward()
+
+
+@fails_with("no-history", "The loss was computed under no_grad")
+def predicted_by_a_decorated_function():
+    module = nn.Linear(2, 1)
+
+    @torch.no_grad()
+    def predict(x):
+        return module(x)
+
+    functional.mse_loss(predict(torch.ones(3, 2)), torch.ones(3, 1)).backward()
+
+
+@fails_with("no-history", "A checkpoint with use_reentrant=True")
+def checkpoint_of_frozen_features():
+    embedding = nn.Embedding(3, 2).requires_grad_(False)
+    layer, features = nn.Linear(2, 1), embedding(torch.tensor([0, 1]))
+    checkpoint(layer, features, use_reentrant=True).sum().backward()
+
+
+class Remembers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.RNNCell(2, 2)
+        self.state = torch.zeros(1, 2)
+
+    def forward(self, x):
+        self.state = self.cell(x, self.state)
+        return self.state.sum()
+
+
+@fails_with("second-backward", "A state carried over")
+def state_kept_by_the_module():
+    def train(module, batches):
+        for x in batches:
+            module(x).backward()
+
+    train(nn.Sequential(Remembers()), torch.ones(2, 1, 2))
+
+
+@fails_with("second-backward", "Two losses share")
+def computed_before_the_loop():
+    logarithm = leaf(0.0)
+    scale = logarithm.exp()
+    for x in torch.ones(2, 3):
+        loss = (scale * x).mean()
+        loss.backward()
+
+
+@fails_with("changed-in-place")
+def changed_by_hand():
+    w = leaf(1.0, 2.0)
+    square, cube = (w**2).sum(), (w**3).sum()
+    square.backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+    cube.backward()
+
+
+@fails_with("none-as-number", "The tensor was computed from another")
+def saliency_of_a_converted_image():
+    image = torch.ones(1, 2, requires_grad=True).double()
+    nn.Linear(2, 1).double()(image).sum().backward()
+    image.grad.abs()
+
+
+@fails_with("none-as-number", "There is no gradient yet")
+def saliency_of_an_unmarked_image():
+    image = torch.ones(1, 2)
+    nn.Linear(2, 1)(image).sum().backward()
+    return image.grad[0]
+
+
+@fails_with(None)
+def entry_of_an_unrelated_none():
+    module, found = nn.Linear(2, 1), {}.get("metrics")
+    module(torch.ones(1, 2)).sum().backward()
+    return found["accuracy"]
+
+
+@fails_with("none-as-number", "backward() returns None")
+def sum_of_what_backward_returned():
+    total = 0.0
+    for x in torch.ones(2, 1, 2):
+        total += nn.Linear(2, 1)(x).mean().backward()
+
+
+@fails_with("empty-optimizer", "parameters() can be run through only once")
+def counted_parameters():
+    parameters = Net().parameters()
+    module = nn.Linear(2, 1)
+    for parameter in parameters:
+        parameter.numel()
+    optim.SGD(parameters, lr=0.1)
+    module.train()
+
+
+@fails_with("empty-optimizer", "All parameters of the module are frozen")
+def only_frozen_parameters():
+    module = nn.Linear(2, 1).requires_grad_(False)
+    optim.Adam(filter(lambda p: p.requires_grad, module.parameters()))
+
+
+@fails_with("backward-of-a-number", "The module or function returned several")
+def loss_beside_the_output():
+    def run(x):
+        output = nn.Linear(2, 1)(x)
+        return output.mean(), output
+
+    run(torch.ones(1, 2)).backward()
+
+
+@fails_with("loss-not-called")
+def focal_loss():
+    class FocalLoss(nn.Module):
+        def __init__(self, alpha, gamma):
+            super().__init__()
+
+    FocalLoss(leaf(1.0), torch.ones(1)).backward()
+
+
+@fails_with(None)
+def truth_of_two_numbers():
+    if torch.ones(2) > 0:
+        pass
+
+
+@fails_with(
+    "classes-of-wrong-shape", "The classes stand in a column, (N, 1), or in a channel"
+)
+def mask_with_a_channel():
+    mask = torch.zeros(2, 1, 4, 4, dtype=torch.long)
+    functional.cross_entropy(torch.zeros(2, 3, 4, 4), mask)
+
+
+@fails_with("classes-of-wrong-shape", "The scores of the classes stand last")
+def scores_of_words():
+    nn.CrossEntropyLoss()(torch.zeros(2, 5, 7), torch.zeros(2, 5, dtype=torch.long))
+
+
+@fails_with("batch-sizes-differ")
+def viewed_across_samples():
+    rows = nn.Conv2d(1, 3, 3, padding=1)(torch.ones(2, 1, 4, 4)).view(-1, 24)
+    functional.cross_entropy(rows, torch.tensor([0, 1]))
+
+
+@fails_with("scaler-without-gradients", "The optimizer stepped by itself")
+def update_of_an_idle_scaler():
+    w, scaler = leaf(1.0), torch.amp.GradScaler("cpu")
+    optimizer = optim.SGD([w], lr=0.1)
+    scaler.scale((w**2).sum()).backward()
+    optimizer.step()
+    scaler.update()
+
+
+@fails_with("in-place-under-func")
+def derivative_of_a_batch_norm():
+    torch.func.jacrev(nn.BatchNorm1d(3))(torch.ones(4, 3))
+
+
+@fails_with("in-place-under-vmap")
+def filled_under_vmap():
+    def padded(x):
+        row = torch.zeros(2)
+        row[0:1] = x[0]
+        return row
+
+    torch.func.vmap(padded)(torch.ones(3, 2))
+
+
+@fails_with("recurrent-in-evaluation")
+def raised_on_another_machine():
+    raise RuntimeError("cudnn RNN backward can only be called in training mode")
+
+
+@fails_with(None)
+def training_that_returned_nothing():
+    def train(module):
+        module(torch.ones(1, 2)).sum().backward()
+
+    metrics = train(nn.Linear(2, 1))
+    return metrics["loss"]
+
+
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.calls = nn.Linear(2, 2), 0
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return self.trunk(x).exp()
+
+
+@fails_with("second-backward", "Two losses share")
+def shared_and_counted():
+    trunk = Counts()
+    h = trunk(torch.ones(1, 2))
+    first, second = h.sum(), (h**2).sum()
+    first.backward()
+    second.backward()

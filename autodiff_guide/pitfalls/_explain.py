@@ -188,9 +188,7 @@ def _verdict(cause: Cause, message: str, seen: Scene) -> bool | None:
     answers = [_answer(cause.check, seen)]
     if cause.words and seen.words is not None:
         answers.append(not seen.words.isdisjoint(cause.words))
-    if True in answers or False in answers:
-        return True in answers
-    return True if cause.message else None
+    return True in answers if {True, False} & {*answers} else None
 
 
 def _fitting(pitfall: Pitfall, message: str, seen: Scene) -> tuple[Cause, ...]:
