@@ -21,6 +21,10 @@ PAGES = Path(__file__).parent.parent / "pitfalls"
 ROLES = ("Broken", "Tempting, and wrong", "What works")
 ALSO = "Also printed as"
 MARK = re.compile(rf"\*\*({'|'.join([*ROLES, ALSO])})\.\*\*")
+THERE = {
+    "accelerator": torch.accelerator.is_available,
+    "cuda": torch.cuda.is_available,
+}
 DID_NOT_RUN = "(Did not run in this build: it needs an accelerator.)"
 
 
@@ -73,10 +77,8 @@ class Page:
         self.name = path.stem
         self.text = path.read_text("utf-8")
         self.lines = self.text.splitlines()
-        self.runs = (
-            "needs: accelerator" not in self.text.partition("# ")[0]
-            or torch.accelerator.is_available()
-        )
+        needs = re.search(r"^needs: (\w+)$", self.text.partition("# ")[0], re.MULTILINE)
+        self.runs = needs is None or THERE[needs[1]]()
         if self.name not in CATALOGUE:
             raise self.fault(1, "no entry of this name in catalogue.toml")
         self.entry = CATALOGUE[self.name]
