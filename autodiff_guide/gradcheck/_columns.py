@@ -263,7 +263,7 @@ def _judge(
     yours, rounding = evidence.yours[block], evidence.rounding[block]
     peak = _sizes(evidence.yours).amax(0)
     # Where a slope is 0 and alone, as that of x**3 at 0, the slopes nearby are a scale.
-    nearby = torch.maximum(peak, _sizes(values.central).amax(0))
+    nearby = torch.maximum(peak, _sizes(values.central[0]))
 
     def slack(value: Tensor, bar: Tensor) -> Tensor:
         share = accepted.rtol * torch.maximum(_sizes(yours), _sizes(value))

@@ -17,6 +17,8 @@ def write_words(app, error):
         return
     source = Path(app.srcdir)
     words = tomllib.loads((source / "search.toml").read_text("utf-8"))
+    terms = tomllib.loads((source / "guide" / "terms.toml").read_text("utf-8"))
+    words["synonyms"] += [[entry["term"], entry["zh"]] for entry in terms["term"]]
     words["messages"] = {
         f"pitfalls/{name}": pitfall.message
         for name, pitfall in CATALOGUE.items()
