@@ -1,12 +1,15 @@
 """The search's own words: ``docs/search.toml`` becomes ``_static/search_words.js``.
 
-The pages are ranked by ``_static/search.js``. The glossary's Chinese terms are synonyms
-of its English ones; the messages of the pitfalls lead to their pages.
+The pages are ranked by ``_static/search.js``. A chapter is found by the terms that it
+introduces; their Chinese names are synonyms; the messages of the pitfalls lead to their
+pages.
 """
 
 import json
 import tomllib
 from pathlib import Path
+
+from chapters import chapters
 
 from autodiff_guide.pitfalls import CATALOGUE
 
@@ -19,6 +22,10 @@ def write_words(app, error):
     words = tomllib.loads((source / "search.toml").read_text("utf-8"))
     terms = tomllib.loads((source / "guide" / "terms.toml").read_text("utf-8"))
     words["synonyms"] += [[entry["term"], entry["zh"]] for entry in terms["term"]]
+    for chapter in chapters():
+        page = f"guide/{chapter.name}"
+        listed = [*chapter.introduces, words["keywords"].get(page, "")]
+        words["keywords"][page] = " ".join(listed)
     words["messages"] = {
         f"pitfalls/{name}": pitfall.message
         for name, pitfall in CATALOGUE.items()

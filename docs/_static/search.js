@@ -4,9 +4,10 @@
 "use strict";
 
 (() => {
-  const WEIGHT = { title: 8, heading: 4, text: 1 };
+  const WEIGHT = { keyword: 12, title: 8, heading: 4, text: 1 };
   const SHOWN = 12; // results; nobody reads on
   const SYNONYM = 0.9; // of a match of the word itself
+  const PART = 0.3; // of a phrase, of which not all words are on the page
   const PREFIX = 0.6; // of a match of the whole word, while one is still typing it
   const LOOKS_LIKE_ERROR = /(Error|Warning|Exception):|\S+ \S+ \S+ \S+ \S+ \S+ \S+ \S+/;
   const EVERYWHERE = new Set(["torch", "pytorch", "autodiff_guide", "ag"]);
@@ -42,7 +43,7 @@
       this.titleStems = sphinx.titles.map((title) => this.stems(title));
       for (const [page, name] of this.names.entries())
         for (const word of this.stems(words.keywords[name] ?? ""))
-          this.add(word, page, WEIGHT.heading);
+          this.add(word, page, WEIGHT.keyword);
       this.vocabulary = [...this.postings.keys()];
       this.messages = Object.entries(words.messages).map(([name, message]) => ({
         page: this.names.indexOf(name),
@@ -103,12 +104,15 @@
         possible += worth;
         const best = new Map();
         for (const { words, factor } of ways) {
-          const sums = new Map();
+          const weights = new Map(); // page -> those of the words that are on it
           for (const word of words)
             for (const [page, weight] of this.postings.get(word) ?? [])
-              sums.set(page, (sums.get(page) ?? 0) + weight / words.length);
-          for (const [page, weight] of sums)
-            best.set(page, Math.max(best.get(page) ?? 0, factor * weight));
+              weights.set(page, [...(weights.get(page) ?? []), weight]);
+          for (const [page, found] of weights) {
+            const mean = found.reduce((sum, weight) => sum + weight) / words.length;
+            const whole = found.length === words.length ? 1 : PART;
+            best.set(page, Math.max(best.get(page) ?? 0, factor * whole * mean));
+          }
         }
         for (const [page, weight] of best) {
           const sofar = found.get(page) ?? { score: 0, matched: 0 };
