@@ -49,7 +49,9 @@
         page: this.names.indexOf(name),
         message: new RegExp(message),
       }));
-      this.groups = words.synonyms.map((group) => group.map((one) => this.stems(one)));
+      this.groups = words.synonyms.map((group) =>
+        group.map((one) => this.stems(one)).filter((way) => way.length), // "He" is "he"
+      );
     }
 
     add(word, page, weight) {
