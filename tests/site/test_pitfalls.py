@@ -22,7 +22,7 @@ def test_an_error_pasted_into_the_search_finds_its_page(tab, served, titles):
     for name, title in titles.items():
         if CATALOGUE[name].message:
             tab.goto(f"{served}search.html?q={quote(title)}")
-            tab.wait_for_selector(f"#search-results a[href*='pitfalls/{name}.html']")
+            tab.wait_for_selector(f"main .found a[href*='pitfalls/{name}.html']")
 
 
 def test_the_link_that_explain_prints_opens_a_page_with_the_message(
