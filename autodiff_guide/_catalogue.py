@@ -1,10 +1,13 @@
-"""How every catalogue finds an entry by its name, and answers a wrong name."""
+"""How a catalogue makes its entries, finds one by its name, answers a wrong name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from torch import Tensor
+from torch.nn import functional
 
 
 class Named(Protocol):
@@ -16,6 +19,7 @@ class Named(Protocol):
 
 
 Entry = TypeVar("Entry", bound=Named)
+T = TypeVar("T")
 
 
 class Catalogue(Mapping[str, Entry]):
@@ -62,3 +66,22 @@ class Catalogue(Mapping[str, Entry]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self)})"
+
+
+def entries_of(kind: Callable[..., T], by_hand: object) -> Callable[..., T]:
+    """Return what makes an entry: its functions are torch's and ours of its name.
+
+    `function` may be given, where torch's is called otherwise.
+    """
+
+    def entry(
+        name: str, *, function: Callable[..., Tensor] | None = None, **facts: Any
+    ) -> T:
+        return kind(
+            name=name,
+            function=function or getattr(functional, name),
+            by_hand=getattr(by_hand, name),
+            **facts,
+        )
+
+    return entry

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from autodiff_guide._catalogue import entries_of
 from autodiff_guide.activations import _derivatives as by_hand
 from autodiff_guide.activations._activation import Activation
 
@@ -30,17 +29,7 @@ def _prelu(x: Tensor, *, weight: float | Tensor = 0.25) -> Tensor:
     return functional.prelu(x, weights.view(-1))
 
 
-def _entry(
-    name: str, *, function: Callable[..., Tensor] | None = None, **facts: Any
-) -> Activation:
-    """Return an entry; its functions are torch's and ours of its name, if not given."""
-    return Activation(
-        name=name,
-        function=function or getattr(functional, name),
-        by_hand=getattr(by_hand, name),
-        **facts,
-    )
-
+_entry = entries_of(Activation, by_hand)
 
 ENTRIES = (
     _entry(

@@ -47,7 +47,7 @@ def _signed_as(torchs: Checker) -> Callable[[Callable[..., bool]], Checker]:
         def check(*args: Any, **kwargs: Any) -> bool:
             return ours(**defaults | signature.bind(*args, **kwargs).arguments)
 
-        check.__signature__ = signature  # type: ignore[attr-defined]
+        check.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
         return check
 
     return decorate

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
+from autodiff_guide._catalogue import entries_of
 from autodiff_guide.losses import _gradients as by_hand
 from autodiff_guide.losses import _operands as kinds
 from autodiff_guide.losses._loss import Loss
@@ -27,17 +27,7 @@ def _gaussian_nll(
     return functional.gaussian_nll_loss(mean, target, variance, **settings)
 
 
-def _entry(
-    name: str, *, function: Callable[..., Tensor] | None = None, **facts: Any
-) -> Loss:
-    """Return an entry; its functions are torch's and ours of its name, if not given."""
-    return Loss(
-        name=name,
-        function=function or getattr(functional, name),
-        by_hand=getattr(by_hand, name),
-        **facts,
-    )
-
+_entry = entries_of(Loss, by_hand)
 
 ENTRIES = (
     _entry(
